@@ -1,0 +1,53 @@
+/**
+ * What every bus promises (the embedded log, Kafka later); test/conformance/bus.ts proves it for each.
+ * 1. `publish` resolves when every record is durable (fsynced, or on all in-sync replicas); a record is then never lost.
+ * 2. At least once: a batch is done only when its handler resolves; after that its group's offset is committed.
+ * 3. Ordered within a partition; one batch of a partition in flight at a time. The key chooses the partition.
+ * 4. Full means wait, then refuse: `publish` rejects with BUS_FULL (retry) at the bound, never grows.
+ * 5. A Fault marked `retry` is tried again, ever more slowly, as long as it takes. Any other error: the batch is
+ *    split until the record that fails alone is found; it goes to `mcp.dead` with the reason, and the rest goes on.
+ * 6. After `revoked`, no batch of that partition with the old epoch is handed over.
+ */
+export const topics = ['mcp.spans', 'mcp.events', 'mcp.facts', 'mcp.alerts', 'mcp.dead'] as const
+export type Topic = (typeof topics)[number]
+export type PartId = `${Topic}/${number}`
+export type Part = Readonly<{ topic: Topic; partition: number }>
+export const partId = (part: Part): PartId => `${part.topic}/${part.partition}`
+
+/** `value` is what `bytes` decode to, handed on by reference inside one process; it may be absent at any time. */
+export type Rec = Readonly<{
+  key: string
+  bytes: Uint8Array
+  headers?: Readonly<Record<string, string>>
+  value?: unknown
+}>
+export type StoredRec = Rec & Readonly<{ offset: bigint }>
+export type Position = Part & Readonly<{ offset: bigint }>
+
+export type Handler = {
+  /** Called with newly assigned partitions; answers the next offset to read where the handler knows better than the group’s committed one. */
+  assigned?(parts: readonly Part[]): Promise<ReadonlyMap<PartId, bigint>>
+  batch(part: Part, records: readonly StoredRec[], epoch: number): Promise<void>
+  revoked?(parts: readonly Part[]): Promise<void>
+}
+export type Running = {
+  stop(): Promise<void>
+  /** Records published and not yet handled, per partition. */
+  lag(): Promise<ReadonlyMap<PartId, bigint>>
+}
+export type Bus = AsyncDisposable & {
+  readonly partitions: number
+  publish(topic: Topic, records: readonly Rec[]): Promise<readonly Position[]>
+  consume(consumed: readonly Topic[], group: string, handler: Handler): Promise<Running>
+}
+
+/** A record that no stage could take: original bytes sealed, so that nobody reads a secret by accident. */
+export type DeadLetter = Readonly<{
+  topic: string
+  partition: number
+  offset: string
+  reason: string
+  detail: string
+  sealed: string
+  at: string
+}>

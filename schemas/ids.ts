@@ -1,0 +1,19 @@
+/** Deterministic ids (CONTRACTS §1): the same observation, call, alert or server has the same id on every replay. */
+import { createHash } from 'node:crypto'
+
+/** 128 bits of SHA-256 over the parts, as 32 hex characters. Parts are length-prefixed, so no two lists collide by joining. */
+export function hashId(...parts: readonly (string | number | bigint | Uint8Array)[]): string {
+  const hash = createHash('sha256')
+  for (const part of parts) {
+    const bytes = typeof part === 'object' ? part : Buffer.from(String(part))
+    hash.update(`${bytes.length}:`).update(bytes)
+  }
+  return hash.digest('hex').slice(0, 32)
+}
+
+/** Our inventory id of a server: a hash of how it is reached, never of what it says of itself. */
+export const serverKeyOf = (...how: readonly string[]): string => `srv_${hashId(...how).slice(0, 20)}`
+
+/** hash(tenant, detector, about, floor(event time / window)): a repeat inside the window is the same alert. */
+export const alertIdOf = (tenant: string, detector: string, about: string, time: bigint, windowNs: bigint): string =>
+  hashId('alert', tenant, detector, about, time / windowNs)
