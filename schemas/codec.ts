@@ -48,17 +48,17 @@ export function decodeEvent(bytes: Uint8Array): McpEvent {
   for (const field of ['eventId', 'kind', 'tenant', 'actor', 'serverKey']) {
     if (typeof record[field] !== 'string') throw new Fault('RECORD_INVALID', `event without ${field}`)
   }
-  record['time'] = nanoseconds(record['time'])
-  if (record['observedTime'] !== undefined) record['observedTime'] = nanoseconds(record['observedTime'])
-  if (record['ingestedTime'] !== undefined) record['ingestedTime'] = nanoseconds(record['ingestedTime'])
+  record.time = nanoseconds(record.time)
+  if (record.observedTime !== undefined) record.observedTime = nanoseconds(record.observedTime)
+  if (record.ingestedTime !== undefined) record.ingestedTime = nanoseconds(record.ingestedTime)
   return record as unknown as McpEvent // safe: written by encodeEvent, envelope checked above
 }
 
 export const encodeFact = (fact: Fact): Uint8Array => bytesOf(timed(fact))
 export function decodeFact(bytes: Uint8Array): Fact {
   const record = parse(bytes)
-  if (typeof record['factId'] !== 'string' || typeof record['key'] !== 'string') throw new Fault('RECORD_INVALID', 'fact without id or key')
-  return { ...record, time: nanoseconds(record['time']) } as Fact
+  if (typeof record.factId !== 'string' || typeof record.key !== 'string') throw new Fault('RECORD_INVALID', 'fact without id or key')
+  return { ...record, time: nanoseconds(record.time) } as Fact
 }
 
 export function encodeVerdict(verdict: Verdict): Uint8Array {
@@ -71,8 +71,8 @@ export function encodeVerdict(verdict: Verdict): Uint8Array {
 export function decodeVerdict(bytes: Uint8Array): Verdict {
   const record = parse(bytes) as Record<string, never>
   const untimed = <T>(value: { time: unknown }) => ({ ...value, time: nanoseconds(value.time) }) as T
-  if (record['type'] === 'alert') return { type: 'alert', alert: untimed(record['alert'] as never) }
-  const list = record[String(record['type'])] as unknown
+  if (record.type === 'alert') return { type: 'alert', alert: untimed(record.alert as never) }
+  const list = record[String(record.type)] as unknown
   if (!Array.isArray(list)) throw new Fault('RECORD_INVALID', 'verdict of unknown type')
-  return { type: record['type'], [String(record['type'])]: list.map((value) => untimed(value)) } as unknown as Verdict
+  return { type: record.type, [String(record.type)]: list.map((value) => untimed(value)) } as unknown as Verdict
 }

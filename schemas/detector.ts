@@ -138,7 +138,7 @@ export type Detector<S, M> = Readonly<{
   memory?: Readonly<{ version: number; keysMax: number; ttlMs: number; initial: () => M }>
   inspect: (inspection: Inspection<S, M>) => Generator<Output>
   /** Runs on events in the actor's worker, for detectors of server or tenant scope: what they will read as facts. */
-  facts?: (subject: Extract<Subject, { kind: 'event' }>, settings: S) => Generator<Extract<Output, { fact: string }>>
+  facts?: (subject: Extract<Subject, { kind: 'event' }>, settings: S, hits: readonly Hit[]) => Generator<Extract<Output, { fact: string }>>
   examples: readonly Example[]
 }>
 

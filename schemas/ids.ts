@@ -17,3 +17,6 @@ export const serverKeyOf = (...how: readonly string[]): string => `srv_${hashId(
 /** hash(tenant, detector, about, floor(event time / window)): a repeat inside the window is the same alert. */
 export const alertIdOf = (tenant: string, detector: string, about: string, time: bigint, windowNs: bigint): string =>
   hashId('alert', tenant, detector, about, time / windowNs)
+
+/** The key of `mcp.events`: events of one actor of one tenant meet in one partition, in order. */
+export const eventKeyOf = ({ tenant, actor }: { tenant: string; actor: string }): string => `${tenant}/${actor}`

@@ -1,0 +1,48 @@
+/** The list of events, newest first, from a place on. */
+import { z } from 'zod'
+import { defineQuery, filter, filters, limit, since, until } from '../../schemas/query.ts'
+import { EventRow, eventColumns } from '../event-row.ts'
+
+export default defineQuery({
+  name: 'events',
+  about: 'Events, newest first. `words`: each must occur in the names, arguments, results or errors of the event, in any case.',
+  params: z.object({
+    kind: filters,
+    method: filter,
+    tool: filter,
+    server: filter,
+    actor: filter,
+    call: filter,
+    thread: filter,
+    words: filters,
+    since,
+    until,
+    before_time: z
+      .string()
+      .regex(/^\d{1,19}$/)
+      .default('7000000000000000000'),
+    before_id: filter,
+    limit: limit(100, 1_001),
+  }),
+  row: EventRow,
+  sql: `
+    SELECT ${eventColumns} FROM events
+    WHERE \`lapwing.tenant\` = {tenant:String}
+      AND time >= fromUnixTimestamp64Nano({since:Int64}) AND time < fromUnixTimestamp64Nano({until:Int64})
+      AND time <= fromUnixTimestamp64Nano({before_time:Int64})
+      AND (time, \`lapwing.event.id\`) < (fromUnixTimestamp64Nano({before_time:Int64}), {before_id:String})
+      AND (empty({kind:Array(String)}) OR \`lapwing.event.kind\` IN {kind:Array(String)})
+      AND ({method:String} = '' OR \`mcp.method.name\` = {method:String})
+      AND ({tool:String} = '' OR \`gen_ai.tool.name\` = {tool:String})
+      AND ({server:String} = '' OR \`lapwing.server.id\` = {server:String} OR \`lapwing.server.alias\` = {server:String})
+      AND ({actor:String} = '' OR \`lapwing.actor\` = {actor:String})
+      AND ({call:String} = '' OR \`lapwing.call.id\` = {call:String})
+      AND ({thread:String} = '' OR \`lapwing.event.id\` IN (
+        SELECT event_id FROM thread_links WHERE tenant = {tenant:String} AND thread_id = {thread:String}))
+      AND arrayAll(word -> positionCaseInsensitiveUTF8(concatWithSeparator('\\n', \`gen_ai.tool.name\`, \`mcp.method.name\`,
+          \`lapwing.server.alias\`, \`mcp.resource.uri\`, \`gen_ai.tool.call.arguments\`, \`gen_ai.tool.call.result\`,
+          \`lapwing.params\`, \`lapwing.result\`, \`lapwing.error.message\`), word) > 0, {words:Array(String)})
+    ORDER BY time DESC, \`lapwing.event.id\` DESC
+    LIMIT 1 BY \`lapwing.event.id\`
+    LIMIT {limit:UInt32}`,
+})

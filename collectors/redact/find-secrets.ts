@@ -1,0 +1,113 @@
+/** Finds secrets in a text: one pass for the literals, then each rule looks at its own few places. */
+import { type ContextRule, contextRules, type Spot } from './context-rules.ts'
+import { compileLiterals } from './literals.ts'
+import { findPersonal } from './personal.ts'
+import { isMaskedAfter } from './plausible.ts'
+import { type VendorRule, vendorRules } from './vendor-rules.ts'
+
+export type Secret = Readonly<{ kind: string; start: number; end: number; value: string }>
+export type FindSecrets = (text: string) => readonly Secret[]
+export { isNamedSecret, nameKind } from './context-rules.ts'
+
+/** Kinds that are personal data and no credentials. */
+export const personalKinds: readonly string[] = ['pii-card', 'pii-iban']
+/** Every kind a finding can have. */
+export const secretKinds: readonly string[] = [
+  ...new Set([
+    ...vendorRules.map((rule) => rule.kind),
+    ...[
+      'password',
+      'api-key',
+      'token',
+      'aws-secret-key',
+      'named-key',
+      'basic-auth',
+      'bearer-token',
+      'url-password',
+      'private-key',
+      'one-time-code',
+    ],
+    ...personalKinds,
+  ]),
+].sort()
+
+/** A text of nothing but openings is not worth more looks than this; whatever was found so far counts. */
+const looksMax = 200_000
+
+/** Compiles the rules once; what it returns keeps no state between texts. */
+export function createSecretFinder(): FindSecrets {
+  const literals: string[] = []
+  const owners: { vendor?: VendorRule; context?: ContextRule }[] = []
+  for (const vendor of vendorRules) for (const literal of vendor.literals) literals.push(literal) && owners.push({ vendor })
+  for (const context of contextRules) for (const literal of context.literals) literals.push(literal) && owners.push({ context })
+  const scan = compileLiterals(literals)
+  return (text) => {
+    if (text.length < 6) return []
+    const strong: Spot[] = []
+    const weak: Spot[] = []
+    let looks = 0
+    scan(text, (literal, end) => {
+      if (looks >= looksMax) return
+      looks += 1
+      const start = end - (literals[literal] as string).length
+      const owner = owners[literal]
+      if (owner?.vendor) push(strong, lookVendor(owner.vendor, text, start))
+      else if (owner?.context) push(weak, owner.context.look(text, start, end))
+    })
+    if (/\d{4}/.test(text)) weak.push(...findPersonal(text))
+    if (strong.length === 0 && weak.length === 0) return []
+    return settle(text, strong, weak)
+  }
+}
+
+function push(spots: Spot[], spot: Spot | undefined): void {
+  if (spot) spots.push(spot)
+}
+
+function lookVendor(rule: VendorRule, text: string, literalStart: number): Spot | undefined {
+  const { pattern } = rule
+  const from = Math.max(0, literalStart - rule.back)
+  if (rule.back === 0 && isInsideWord(text, literalStart)) return undefined
+  pattern.lastIndex = from
+  const match = rule.back === 0 ? pattern.exec(text) : searchNear(pattern, text, from, literalStart)
+  if (!match) return undefined
+  const whole = match.index
+  if (isInsideWord(text, whole)) return undefined
+  const value = match[1] ?? match[0]
+  const start = whole + match[0].length - value.length
+  const end = start + value.length
+  if (isWordCode(text.charCodeAt(end)) || !rule.accept(value) || isMaskedAfter(text.slice(end, end + 12))) return undefined
+  return { kind: rule.kind, start, end }
+}
+
+/** `back` rules: the pattern may begin anywhere up to the literal, and must reach it. Bounded by `back` times the pattern. */
+function searchNear(pattern: RegExp, text: string, from: number, literalStart: number): RegExpExecArray | null {
+  const window = text.slice(from, literalStart + 256)
+  pattern.lastIndex = 0
+  const match = pattern.exec(window)
+  if (!match || from + match.index > literalStart || from + match.index + match[0].length <= literalStart) return null
+  match.index += from
+  return match
+}
+
+const isWordCode = (code: number): boolean => (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57)
+
+/** A letter or digit before the secret means that it is a piece of something longer, unless that letter belongs to an escape (`\n`, `%3D`). */
+function isInsideWord(text: string, start: number): boolean {
+  if (start === 0 || !isWordCode(text.charCodeAt(start)) || !isWordCode(text.charCodeAt(start - 1))) return false
+  if (text[start - 2] === '\\' && /[nrt]/.test(text[start - 1] as string)) return false
+  return !/^%[0-9A-Fa-f]{2}$/.test(text.slice(Math.max(0, start - 3), start))
+}
+
+/** Overlaps: what is known by its own form beats what its place suggests, then the longer one. Tokens of earlier redaction are left alone. */
+function settle(text: string, strong: readonly Spot[], weak: readonly Spot[]): Secret[] {
+  const taken: Spot[] = []
+  const bySize = (a: Spot, b: Spot): number => b.end - b.start - (a.end - a.start) || a.start - b.start
+  for (const spot of [...[...strong].sort(bySize), ...[...weak].sort(bySize)]) {
+    if (!taken.some((other) => spot.start < other.end && other.start < spot.end)) taken.push(spot)
+  }
+  return taken
+    .sort((a, b) => a.start - b.start)
+    .map((spot) => ({ ...spot, value: text.slice(spot.start, spot.end) }))
+    .filter(({ value }) => !/[⟦⟧]/.test(value))
+}

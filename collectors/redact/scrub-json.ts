@@ -1,0 +1,125 @@
+/** Walks JSON of any depth without recursion and scrubs every string and key; also its shape and its canonical text. */
+import type { Json } from '../../schemas/event.ts'
+import { type ScrubOptions, scrubText } from './scrub-text.ts'
+
+export type ScrubbedJson = Readonly<{ value: Json; cut: boolean }>
+type Container = Json[] | { [key: string]: Json }
+type Frame = {
+  source: Container
+  target: Container
+  keys: readonly string[] | undefined
+  at: number
+  depth: number
+  name: string | undefined
+}
+
+export const depthMax = 128
+export const nodesMax = 200_000
+const tooDeep = '⟦cut:depth⟧'
+const tooMany = '⟦cut:count⟧'
+const keyMax = 1_024
+
+/** `definition`: schemas and descriptions name secrets without holding any, so names count for less there. */
+export function scrubJson(json: Json, options: ScrubOptions, definition = false): ScrubbedJson {
+  const walk = { nodes: 0, cut: false }
+  const stack: Frame[] = []
+  const leaf = (value: Json, name: string | undefined, depth: number): Json => {
+    walk.nodes += 1
+    if (typeof value === 'string') return scrubString(value, name)
+    if (typeof value === 'number' && Math.abs(value) >= 1e12) return scrubNumber(value)
+    if (value === null || typeof value !== 'object') return value
+    if (depth >= depthMax || walk.nodes > nodesMax) {
+      walk.cut = true
+      return depth >= depthMax ? tooDeep : tooMany
+    }
+    const frame = frameOf(value, depth + 1, name)
+    stack.push(frame)
+    return frame.target
+  }
+  const scrubString = (text: string, name: string | undefined): string => {
+    const scrubbed = scrubText(text, { name, definition }, options)
+    walk.cut ||= scrubbed.cut
+    return scrubbed.text
+  }
+  /** A card number sent as a number. */
+  const scrubNumber = (value: number): Json => {
+    const text = String(value)
+    const scrubbed = scrubText(text, {}, options).text
+    return scrubbed === text ? value : scrubbed
+  }
+  const root = leaf(json, undefined, 0)
+  for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
+    const step = next(frame)
+    if (step === undefined) stack.pop()
+    else if (walk.nodes > nodesMax) {
+      walk.cut = true
+      stack.pop()
+    } else put(frame.target, keyOf(step.key, options), leaf(step.value, step.name, frame.depth))
+  }
+  return { value: root, cut: walk.cut }
+}
+
+const frameOf = (source: Container, depth: number, name: string | undefined): Frame => ({
+  source,
+  target: Array.isArray(source) ? [] : {},
+  keys: Array.isArray(source) ? undefined : Object.keys(source),
+  at: 0,
+  depth,
+  name,
+})
+
+function next(frame: Frame): { key: string | undefined; value: Json; name: string | undefined } | undefined {
+  const { source, keys } = frame
+  const at = frame.at
+  frame.at += 1
+  if (Array.isArray(source)) {
+    if (at >= source.length) return undefined
+    return { key: undefined, value: source[at] as Json, name: flagBefore(source, at) ?? frame.name }
+  }
+  const key = keys?.[at]
+  if (key === undefined) return undefined
+  return { key, value: source[key] as Json, name: pairName(source, key) ?? key }
+}
+
+/** `["--api-key", "…"]`: in a command line the name is the element before. */
+function flagBefore(list: readonly Json[], at: number): string | undefined {
+  const before = at > 0 ? list[at - 1] : undefined
+  return typeof before === 'string' && /^--?[A-Za-z][\w-]{2,40}$/.test(before) ? before : undefined
+}
+
+/** `{"name": "API_KEY", "value": "…"}`: the name is the sibling. */
+function pairName(source: { [key: string]: Json }, key: string): string | undefined {
+  if (key !== 'value' && key !== 'Value') return undefined
+  const name = source['name'] ?? source['key'] ?? source['Name'] ?? source['Key']
+  return typeof name === 'string' ? name : undefined
+}
+
+const keyOf = (key: string | undefined, options: ScrubOptions): string | undefined =>
+  key === undefined || key.length < 12 ? key : scrubText(key, {}, { ...options, lengthMax: keyMax }).text
+
+function put(target: Container, key: string | undefined, value: Json): void {
+  if (Array.isArray(target)) target.push(value)
+  // A key may be `__proto__`, which an assignment would take for the prototype.
+  else Object.defineProperty(target, key ?? '', { value, enumerable: true, writable: true, configurable: true })
+}
+
+const shapeToken = /^⟦(?:string:\d{1,16}|number|boolean)⟧$/
+
+/** Names, types and lengths. The shape of a shape is itself. Only for what `scrubJson` has made shallow. */
+export function shapeOf(json: Json): Json {
+  if (json === null) return null
+  if (typeof json === 'string') return shapeToken.test(json) ? json : `⟦string:${json.length}⟧`
+  if (typeof json !== 'object') return `⟦${typeof json as 'number' | 'boolean'}⟧`
+  if (Array.isArray(json)) return json.map(shapeOf)
+  const shape: { [key: string]: Json } = {}
+  for (const key of Object.keys(json)) put(shape, key, shapeOf(json[key] as Json))
+  return shape
+}
+
+/** One text for equal values: keys sorted. Only for what `scrubJson` has made shallow. */
+export function canonical(json: Json): string {
+  if (json === null || typeof json !== 'object') return JSON.stringify(json)
+  if (Array.isArray(json)) return `[${json.map(canonical).join(',')}]`
+  const members = Object.keys(json).sort()
+  return `{${members.map((key) => `${JSON.stringify(key)}:${canonical(json[key] as Json)}`).join(',')}}`
+}

@@ -1,0 +1,97 @@
+/** The one-way street to the observer's worker thread: bounded by what the worker has taken, and renewed when it dies. */
+import { Worker } from 'node:worker_threads'
+import { costOf, type Finished, type Note, type Remark } from './notes.ts'
+
+export type LinkOptions = Readonly<{
+  /** The worker's module. */
+  observer: URL
+  /** Plain data for the worker. */
+  settings: unknown
+  bytesMax?: number
+  restartsMax?: number
+  restartDelayMs?: number
+  heapMbMax?: number
+  remark?: (text: string) => void
+}>
+export type Weight = Readonly<{ bytes: number; lines: number }>
+export type Link = Readonly<{
+  /** False when the observer is away or too far behind: nothing was posted. */
+  post(note: Note): boolean
+  deaths(): number
+  close(deadlineMs: number): Promise<void>
+}>
+
+/** Places in the memory shared with the worker, where it counts what it has taken. */
+export const taken = { cost: 0, bytes: 1, lines: 2 } as const
+
+/** `died` hears how much was posted and never taken. */
+export function createLink(options: LinkOptions, died: (untaken: Weight) => void): Link {
+  const { bytesMax = 64 * 1024 * 1024, restartsMax = 5, restartDelayMs = 500, heapMbMax = 1024, remark = () => {} } = options
+  let posted = { cost: 0, bytes: 0, lines: 0 }
+  let counts = new BigInt64Array(new SharedArrayBuffer(24))
+  let deaths = 0
+  let closing = false
+  let worker: Worker | undefined
+  let restart: NodeJS.Timeout | undefined
+
+  const behind = (place: keyof typeof taken): number => posted[place] - Number(Atomics.load(counts, taken[place]))
+
+  const start = () => {
+    counts = new BigInt64Array(new SharedArrayBuffer(24))
+    posted = { cost: 0, bytes: 0, lines: 0 }
+    // The worker has no say on the relay's stdout: only the server's bytes go there.
+    const started = new Worker(options.observer, {
+      workerData: { settings: options.settings, counts },
+      resourceLimits: { maxOldGenerationSizeMb: heapMbMax },
+      stdout: true,
+    })
+    started.stdout.resume()
+    started.on('error', (error) => remark(`observer failed: ${error.message}`))
+    started.on('message', (message: Finished | Remark) => message.type === 'remark' && remark(message.text))
+    started.on('exit', () => ended(started))
+    started.unref()
+    worker = started
+  }
+
+  const ended = (dead: Worker) => {
+    if (worker !== dead) return
+    worker = undefined
+    if (closing) return
+    deaths += 1
+    died({ bytes: behind('bytes'), lines: behind('lines') })
+    if (deaths > restartsMax) remark('observer failed too often: traffic goes on unobserved')
+    else restart = setTimeout(start, restartDelayMs * deaths).unref()
+  }
+
+  start()
+  return {
+    post(note) {
+      const cost = costOf(note)
+      if (!worker || behind('cost') + cost > bytesMax) return false
+      const [bytes, lines] = note.type === 'chunk' ? [note.bytes.length, note.lines] : [0, 0]
+      // Small chunks are views of a large shared buffer, which would be copied whole: the bytes get a buffer of their own.
+      const own = note.type === 'chunk' ? Uint8Array.from(note.bytes) : undefined
+      worker.postMessage(own ? { ...note, bytes: own } : note, own ? [own.buffer] : [])
+      posted = { cost: posted.cost + cost, bytes: posted.bytes + bytes, lines: posted.lines + lines }
+      return true
+    },
+    deaths: () => deaths,
+    async close(deadlineMs) {
+      closing = true
+      clearTimeout(restart)
+      if (worker) await finish(worker, deadlineMs)
+    },
+  }
+}
+
+/** Asks the worker to finish, waits at most a little over the deadline, ends it. */
+async function finish(worker: Worker, deadlineMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, deadlineMs + 500)
+  worker.on('message', (message: Finished | Remark) => message.type === 'finished' && resolve())
+  worker.on('exit', () => resolve())
+  worker.postMessage({ type: 'finish', deadlineMs })
+  await promise
+  clearTimeout(timer)
+  await worker.terminate()
+}

@@ -1,0 +1,191 @@
+/** An agent that runs in circles: the same call again and again, two tools taking turns, one failure after another. */
+import { z } from 'zod'
+import { defineDetector, type Subject } from '../../schemas/detector.ts'
+import { isFirstObservation, type McpEvent } from '../../schemas/event.ts'
+import { hashId } from '../../schemas/ids.ts'
+import { calls, exchange, story } from '../../schemas/story.ts'
+
+const RING_MAX = 64
+const MINUTE = 60_000_000_000n
+
+type Call = { what: string; time: bigint; eventId: string }
+type Ring = { calls: Call[]; failures: Map<string, number> }
+
+/** Methods whose nature is to be repeated. */
+const polling = new Set(['tasks/get', 'tasks/result', 'ping', 'server/discover', 'subscriptions/listen'])
+
+const whatOf = (event: McpEvent): string =>
+  hashId(event.serverKey, event.toolName ?? event.method ?? '', event.argsHash ?? JSON.stringify(event.arguments ?? event.params ?? null))
+
+const isCall = (event: McpEvent): boolean =>
+  isFirstObservation(event) &&
+  (event.kind === 'request' || event.kind === 'call') &&
+  event.method === 'tools/call' &&
+  !polling.has(event.method)
+
+/** The shortest cycle of 2 to 4 different calls that the ring ends with, repeated at least `times`. */
+function cycleOf(ring: readonly Call[], times: number): number | undefined {
+  for (let length = 2; length <= 4; length += 1) {
+    const tail = ring.slice(-length * times)
+    if (tail.length < length * times) continue
+    const repeats = tail.every((call, index) => call.what === tail[index % length]?.what)
+    if (repeats && new Set(tail.slice(0, length).map((call) => call.what)).size > 1) return length
+  }
+  return undefined
+}
+
+const failed = (event: McpEvent): boolean | undefined =>
+  event.outcome === undefined
+    ? undefined
+    : event.outcome === 'tool_error' || event.outcome === 'protocol_error' || event.outcome === 'transport_error'
+
+const asEvent = (subject: Subject): McpEvent | undefined => (subject.kind === 'event' ? subject.event : undefined)
+
+export default defineDetector({
+  id: 'loop',
+  title: 'Agent runs in a loop',
+  why: 'A loop burns money and quota, hammers a backend, and is how cost-amplifying servers and runaway agents show.',
+  family: 'D9',
+  severity: 'medium',
+  state: 'stable',
+  version: 1,
+  maps: {
+    attack: ['T1499'],
+    atlas: ['AML.T0034', 'AML.T0029'],
+    cosai: ['MCP-T10'],
+    owaspMcp: [],
+    owaspAsi: ['ASI08', 'ASI10'],
+    safeMcp: ['SAFE-T1106'],
+  },
+  needs: ['method', 'toolName', 'arguments'],
+  blindSpots: [
+    'A loop whose arguments change every round.',
+    'Without arguments the calls of one tool look alike: such sources are not judged.',
+  ],
+  playbook: [
+    'Look at the thread: {calls} calls of {tool} on {server}; is anything changing between them?',
+    'If nobody waits for the result, stop the agent or take the server out of its host.',
+    'Look for text in the results that asks for another round ("next segment", "calibration").',
+  ],
+  settings: z.object({
+    sameMax: z.int().min(3).default(10),
+    minutes: z.int().min(1).default(5),
+    cyclesMax: z.int().min(3).default(6),
+    failuresMax: z.int().min(3).default(15),
+  }),
+  scope: 'thread',
+  reads: ['request', 'response', 'call'],
+  methods: ['tools/call'],
+  memory: { version: 1, keysMax: 20_000, ttlMs: 24 * 3_600_000, initial: (): Ring => ({ calls: [], failures: new Map() }) },
+
+  *inspect({ subject, memories, settings }) {
+    const event = asEvent(subject)
+    const [ring] = memories
+    if (!event || !ring) return
+    const tool = event.toolName ?? 'unknown'
+    const evidence = { tool, server: event.serverAlias ?? event.serverKey }
+    const wentWrong = failed(event)
+    if (wentWrong !== undefined) {
+      const key = `${event.serverKey}\0${tool}`
+      const count = wentWrong ? (ring.failures.get(key) ?? 0) + 1 : 0
+      ring.failures.set(key, count)
+      if (ring.failures.size > RING_MAX) ring.failures.delete(ring.failures.keys().next().value as string)
+      if (count >= settings.failuresMax) {
+        yield {
+          finding: `failures ${key}`,
+          confidence: 0.7,
+          summary: `${tool} failed ${count} times in a row`,
+          evidence: { ...evidence, calls: count },
+        }
+      }
+    }
+    if (!isCall(event) || (event.arguments === undefined && event.argsHash === undefined)) return
+    ring.calls.push({ what: whatOf(event), time: event.time, eventId: event.eventId })
+    if (ring.calls.length > RING_MAX) ring.calls.shift()
+    const last = ring.calls.at(-1) as Call
+    const same = ring.calls.filter((call) => call.what === last.what && event.time - call.time <= BigInt(settings.minutes) * MINUTE)
+    const events = same.map((call) => call.eventId)
+    if (same.length >= settings.sameMax) {
+      yield {
+        finding: `same ${last.what}`,
+        confidence: 0.8,
+        summary: `${tool} was called ${same.length} times with the same arguments`,
+        evidence: { ...evidence, calls: same.length },
+        events,
+      }
+      return
+    }
+    const cycle = cycleOf(ring.calls, settings.cyclesMax)
+    if (cycle) {
+      const count = cycle * settings.cyclesMax
+      yield {
+        finding: `cycle ${last.what}`,
+        confidence: 0.7,
+        summary: `${cycle} calls take turns, ${settings.cyclesMax} rounds`,
+        evidence: { ...evidence, calls: count },
+        events,
+      }
+    }
+  },
+
+  examples: [
+    {
+      name: 'the same call ten times',
+      story: story(...Array.from({ length: 10 }, () => calls('web', 'fetch', { url: 'https://a.example/' }))),
+      fires: [18],
+    },
+    {
+      name: 'the same call ten times within five minutes, slowly',
+      story: story(...Array.from({ length: 10 }, (_, i) => calls('db', 'query', { sql: 'select 1' }, 'ok', { t: i * 20 }))),
+      fires: [18],
+    },
+    {
+      name: 'two tools take turns',
+      story: story(...Array.from({ length: 6 }, () => [...calls('a', 'plan', { step: 1 }), ...calls('a', 'check', { step: 1 })])),
+      fires: [22],
+    },
+    {
+      name: 'fifteen failures in a row',
+      story: story(
+        ...Array.from({ length: 15 }, (_, i) =>
+          calls('a', 'build', { n: i }, { isError: true, content: [{ type: 'text', text: 'failed' }] }),
+        ),
+      ),
+      fires: [29],
+    },
+    {
+      name: 'nine times the same',
+      story: story(...Array.from({ length: 9 }, () => calls('web', 'fetch', { url: 'https://a.example/' }))),
+      fires: [],
+    },
+    {
+      name: 'paging: the cursor changes',
+      story: story(...Array.from({ length: 30 }, (_, i) => calls('gh', 'list_issues', { after: `c${i}` }))),
+      fires: [],
+    },
+    {
+      name: 'polling a task',
+      story: story(...Array.from({ length: 30 }, () => exchange('pay', 'tasks/get', { taskId: 't1' }, { status: 'working' }))),
+      fires: [],
+    },
+    {
+      name: 'the same call once an hour',
+      story: story(...Array.from({ length: 12 }, (_, i) => calls('ci', 'status', { run: 1 }, 'ok', { t: i * 3_600 }))),
+      fires: [],
+    },
+    {
+      name: 'failures with a success between',
+      story: story(
+        ...Array.from({ length: 14 }, (_, i) => calls('a', 'build', { n: i }, { isError: true, content: [] })),
+        calls('a', 'build', { n: 99 }),
+        ...Array.from({ length: 14 }, (_, i) => calls('a', 'build', { n: i }, { isError: true, content: [] })),
+      ),
+      fires: [],
+    },
+    {
+      name: 'different tools in a row',
+      story: story(...['a', 'b', 'c', 'd', 'e', 'f', 'g'].flatMap((tool) => [calls('s', tool, {}), calls('s', `${tool}2`, {})])),
+      fires: [],
+    },
+  ],
+})

@@ -1,0 +1,163 @@
+/**
+ * Bus in, engine, bus out: one engine per assigned partition reads that partition of `mcp.events` and `mcp.facts`.
+ * Verdicts are durable before the position moves; a crash between the two replays, and deterministic ids absorb it.
+ */
+import { type Bus, type Part, type PartId, partId, type Rec, type Running, type StoredRec } from '../schemas/bus.ts'
+import { decodeEvent, decodeFact, encodeFact, encodeVerdict, type Verdict } from '../schemas/codec.ts'
+import type { AnyDetector, Fact } from '../schemas/detector.ts'
+import type { McpEvent } from '../schemas/event.ts'
+import type { Checkpoints } from './checkpoint.ts'
+import { createEngine, type Engine, type EngineStats, noVerdicts, type Verdicts } from './engine.ts'
+
+const VERDICTS_PER_RECORD_MAX = 500
+
+export type WorkerOptions = Readonly<{
+  bus: Bus
+  detectors: readonly AnyDetector[]
+  settings?: ReadonlyMap<string, unknown> | undefined
+  checkpoints?: Checkpoints | undefined
+  /** A checkpoint is due after so many subjects or so long, whichever comes first. */
+  checkpointSubjects?: number
+  checkpointMs?: number
+  onError?: (detector: string, error: unknown) => void
+  onVerdicts?: (verdicts: Verdicts) => void
+}>
+export type Worker = Running & Readonly<{ stats: () => readonly EngineStats[]; checkpoint: () => Promise<void> }>
+
+/** `pending`: verdicts of what was inspected and not yet published; a batch handed over again adds nothing to them. */
+type Seat = {
+  engine: Engine
+  positions: Map<PartId, bigint>
+  inspected: Map<PartId, bigint>
+  pending: Verdicts
+  subjects: number
+  saved: number
+  turn: Promise<void>
+}
+
+export async function runWorker(options: WorkerOptions): Promise<Worker> {
+  const { bus, checkpoints } = options
+  const seats = new Map<number, Seat>()
+  const dueSubjects = options.checkpointSubjects ?? 50_000
+  const dueMs = options.checkpointMs ?? 30_000
+
+  const seat = async (partition: number): Promise<Seat> => {
+    const known = seats.get(partition)
+    if (known) return known
+    const saved = await checkpoints?.load(partition)
+    const engine = createEngine({
+      detectors: options.detectors,
+      settings: options.settings,
+      snapshot: saved?.snapshot,
+      ...(options.onError ? { onError: options.onError } : {}),
+    })
+    const fresh: Seat = {
+      engine,
+      positions: new Map(saved?.positions),
+      inspected: new Map(saved?.positions),
+      pending: noVerdicts(),
+      subjects: 0,
+      saved: performance.now(),
+      turn: Promise.resolve(),
+    }
+    seats.set(partition, fresh)
+    return fresh
+  }
+  const save = async (partition: number, one: Seat) => {
+    one.subjects = 0
+    one.saved = performance.now()
+    await checkpoints?.save(partition, { positions: new Map(one.positions), snapshot: one.engine.snapshot() })
+  }
+  const handle = async (part: Part, records: readonly StoredRec[]) => {
+    const one = seats.get(part.partition)
+    if (!one) return
+    inspect(one, part, records)
+    await publish(bus, one.pending)
+    options.onVerdicts?.(one.pending)
+    one.pending = noVerdicts()
+    one.positions.set(partId(part), (records.at(-1)?.offset ?? -1n) + 1n)
+    one.subjects += records.length
+    if (one.subjects >= dueSubjects || performance.now() - one.saved >= dueMs) await save(part.partition, one)
+  }
+
+  const running = await bus.consume(['mcp.events', 'mcp.facts'], 'detect', {
+    assigned: async (parts) => {
+      const from = new Map<PartId, bigint>()
+      for (const part of parts) {
+        const position = (await seat(part.partition)).positions.get(partId(part))
+        // Without a checkpoint the state is empty: it is learned again from the start of what the bus still keeps.
+        from.set(partId(part), position ?? 0n)
+      }
+      return from
+    },
+    batch: (part, records) => {
+      const one = seats.get(part.partition)
+      if (!one) return Promise.resolve()
+      // Events and facts of one partition share an engine: they take turns.
+      const mine = one.turn.then(() => handle(part, records))
+      one.turn = mine.catch(() => {})
+      return mine
+    },
+    revoked: async (parts) => {
+      for (const partition of new Set(parts.map((part) => part.partition))) {
+        const one = seats.get(partition)
+        if (one) await save(partition, one)
+        seats.delete(partition)
+      }
+    },
+  })
+  const checkpoint = async () => {
+    for (const [partition, one] of seats) await save(partition, one)
+  }
+  return {
+    lag: () => running.lag(),
+    stats: () => [...seats.values()].map(({ engine }) => engine.stats()),
+    checkpoint,
+    stop: async () => {
+      await running.stop()
+      await checkpoint()
+    },
+  }
+}
+
+/** Decodes all before inspecting any: a record that does not decode must not leave half a batch in the engine. */
+function inspect(one: Seat, part: Part, records: readonly StoredRec[]): void {
+  const from = one.inspected.get(partId(part)) ?? 0n
+  const fresh = records.filter(({ offset }) => offset >= from)
+  const judge =
+    part.topic === 'mcp.facts'
+      ? fresh.map(({ value, bytes }) => (value as Fact | undefined) ?? decodeFact(bytes)).map((fact) => () => one.engine.fact(fact))
+      : fresh.map(({ value, bytes }) => (value as McpEvent | undefined) ?? decodeEvent(bytes)).map((event) => () => one.engine.event(event))
+  for (const verdicts of judge) {
+    const { alerts, hits, signals, facts, links } = verdicts()
+    one.pending.alerts.push(...alerts)
+    one.pending.hits.push(...hits)
+    one.pending.signals.push(...signals)
+    one.pending.facts.push(...facts)
+    one.pending.links.push(...links)
+  }
+  one.inspected.set(partId(part), (records.at(-1)?.offset ?? -1n) + 1n)
+}
+
+const recordOf = (key: string, verdict: Verdict): Rec => ({ key, bytes: encodeVerdict(verdict), value: verdict })
+
+async function publish(bus: Bus, { alerts, hits, signals, facts, links }: Verdicts): Promise<void> {
+  const verdicts: Rec[] = alerts.map((alert) => recordOf(alert.alertId, { type: 'alert', alert }))
+  for (let from = 0; from < hits.length; from += VERDICTS_PER_RECORD_MAX) {
+    verdicts.push(recordOf('hits', { type: 'hits', hits: hits.slice(from, from + VERDICTS_PER_RECORD_MAX) }))
+  }
+  for (let from = 0; from < signals.length; from += VERDICTS_PER_RECORD_MAX) {
+    verdicts.push(recordOf('signals', { type: 'signals', signals: signals.slice(from, from + VERDICTS_PER_RECORD_MAX) }))
+  }
+  for (let from = 0; from < links.length; from += VERDICTS_PER_RECORD_MAX) {
+    const slice = links.slice(from, from + VERDICTS_PER_RECORD_MAX)
+    verdicts.push(recordOf(slice[0]?.threadId ?? 'links', { type: 'links', links: slice }))
+  }
+  await Promise.all([
+    bus.publish('mcp.alerts', verdicts),
+    bus.publish(
+      'mcp.facts',
+      facts.map((fact) => ({ key: `${fact.tenant}\0${fact.scope}\0${fact.key}`, bytes: encodeFact(fact), value: fact })),
+    ),
+  ])
+}

@@ -1,0 +1,23 @@
+/** The command line: picks a verb from commands/, which puts the stages together. */
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { detectCommand, exitCodeOf } from './commands/detect.ts'
+import { quietOnClosedPipe } from './commands/print.ts'
+import { Fault } from './schemas/errors.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as { version: string }
+
+const program = new Command('lapwing')
+  .description('Security observability and detection for the Model Context Protocol')
+  .version(version)
+  .showHelpAfterError()
+  .addCommand(detectCommand())
+
+quietOnClosedPipe()
+try {
+  await program.parseAsync()
+} catch (error) {
+  const known = error instanceof Fault
+  process.stderr.write(`lapwing: ${known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  process.exitCode = exitCodeOf(error)
+}

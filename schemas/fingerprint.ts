@@ -1,0 +1,252 @@
+/**
+ * Keyed fingerprints: let a detector say "this came out of there" without keeping either text.
+ * Tokens are exact (secrets, addresses, long numbers, ids); shingles are winnowed k-grams of the folded text.
+ * Both are numbers below 2^52, tokens the lower half: the smallest numbers are the most telling.
+ * They meet where content is copied, also into a longer text; paraphrase and translation escape them.
+ */
+import type { Json } from './event.ts'
+import { unwrap } from './unwrap.ts'
+
+/** Ascending, without repeats. */
+export type Fingerprints = Readonly<{ shingles: readonly number[]; tokens: readonly number[] }>
+export type FingerprintKey = Readonly<{ low: number; high: number }>
+
+const shingleLength = 20
+const window = 12
+const shinglesMax = 4_096
+const tokensMax = 512
+const shingleFrom = 2 ** 51
+const wordMax = 256
+
+/** One key per tenant, from its keyed hash: fingerprints of two tenants never meet. */
+export function fingerprintKey(keyedHash: (text: string) => string): FingerprintKey {
+  const hex = keyedHash('fingerprint key v1')
+  return { low: Number.parseInt(hex.slice(0, 8), 16) | 0, high: Number.parseInt(hex.slice(8, 16), 16) | 0 }
+}
+
+export function fingerprintText(text: string, key: FingerprintKey): Fingerprints {
+  const tokens = new Set<number>()
+  const shingles = new Set<number>()
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the test is whether there is anything but ASCII
+  const folded = /^[\x00-\x7f]*$/.test(text) ? text : text.normalize('NFKC')
+  collectTokens(folded, key, tokens)
+  collectShingles(folded.toLowerCase(), key, shingles)
+  return { shingles: smallest(shingles, shinglesMax), tokens: smallest(tokens, tokensMax) }
+}
+
+const contentMax = 256 * 1024
+
+/** Of all strings of a content and of what is encoded in them: what a source and a sink are compared by. */
+export function fingerprintContent(content: Json, key: FingerprintKey): Fingerprints {
+  const text = stringsOf(content)
+  const layers = unwrap(text, { bytesMax: contentMax })
+  return mergeFingerprints([fingerprintText(text, key), ...layers.map((layer) => fingerprintText(layer.text, key))])
+}
+
+function stringsOf(content: Json): string {
+  const parts: string[] = []
+  const waiting: Json[] = [content]
+  let length = 0
+  for (let value = waiting.pop(); value !== undefined && length < contentMax; value = waiting.pop()) {
+    if (typeof value === 'string' || typeof value === 'number') {
+      const part = String(value).slice(0, contentMax - length)
+      parts.push(part)
+      length += part.length + 1
+    } else if (value !== null && typeof value === 'object') {
+      // Last first, because the last that is pushed is the next that is read.
+      for (const inner of (Array.isArray(value) ? value : Object.values(value)).toReversed()) waiting.push(inner)
+    }
+  }
+  return parts.join('\n')
+}
+
+/** How much two texts have in common. One shingle can be chance or a common phrase; a token is not. */
+export function overlap(a: Fingerprints, b: Fingerprints): { tokens: number; shingles: number } {
+  return { tokens: common(a.tokens, b.tokens), shingles: common(a.shingles, b.shingles) }
+}
+
+/** For a place that can hold only a few: tokens first, then the smallest shingles (the same ones for the same text). */
+export const mostTelling = (prints: Fingerprints, countMax = 16): number[] => flatten(prints).slice(0, countMax)
+
+/** One list, as events carry it. */
+export const flatten = (prints: Fingerprints): number[] => [...prints.tokens, ...prints.shingles]
+export function unflatten(numbers: readonly number[]): Fingerprints {
+  const ascending = [...new Set(numbers)].sort((a, b) => a - b)
+  return { tokens: ascending.filter((each) => each < shingleFrom), shingles: ascending.filter((each) => each >= shingleFrom) }
+}
+
+/** Of several texts at once, such as all strings of a result. */
+export function mergeFingerprints(all: readonly Fingerprints[]): Fingerprints {
+  const tokens = new Set(all.flatMap((each) => each.tokens))
+  const shingles = new Set(all.flatMap((each) => each.shingles))
+  return { tokens: smallest(tokens, tokensMax), shingles: smallest(shingles, shinglesMax) }
+}
+
+const smallest = (numbers: ReadonlySet<number>, countMax: number): number[] => [...Float64Array.from(numbers).sort().slice(0, countMax)]
+
+function common(a: readonly number[], b: readonly number[]): number {
+  let [left, right, count] = [0, 0, 0]
+  while (left < a.length && right < b.length) {
+    const difference = (a[left] as number) - (b[right] as number)
+    if (difference === 0) count += 1
+    if (difference <= 0) left += 1
+    if (difference >= 0) right += 1
+  }
+  return count
+}
+
+/** Letters and digits stay; everything else is one space. What an encoding or a layout changes is gone. */
+function fold(lower: string): { codes: Uint16Array; length: number } {
+  const codes = new Uint16Array(lower.length)
+  let length = 0
+  for (let at = 0; at < lower.length; at += 1) {
+    const code = lower.charCodeAt(at)
+    if ((code >= 97 && code <= 122) || (code >= 48 && code <= 57) || code > 191) codes[length++] = code
+    else if (length > 0 && codes[length - 1] !== 32) codes[length++] = 32
+  }
+  if (length > 0 && codes[length - 1] === 32) length -= 1
+  return { codes, length }
+}
+
+/** Two rolling hashes over k characters; of each window the one with the smallest mixed value is kept (winnowing). */
+function collectShingles(lower: string, key: FingerprintKey, into: Set<number>): void {
+  const { codes, length } = fold(lower)
+  const count = length - shingleLength + 1
+  if (count < 1) return
+  const baseA = (key.low | 1) ^ 0x6b43a9b4
+  const baseB = (key.high | 1) ^ 0x2545f49c
+  let [dropA, dropB, a, b] = [1, 1, 0, 0]
+  for (let at = 0; at < shingleLength - 1; at += 1) {
+    dropA = Math.imul(dropA, baseA)
+    dropB = Math.imul(dropB, baseB)
+  }
+  const ranks = new Uint32Array(window)
+  const firsts = new Int32Array(window)
+  const seconds = new Int32Array(window)
+  let least = -1
+  let kept = -1
+  for (let at = 0; at < length; at += 1) {
+    const code = codes[at] as number
+    a = (Math.imul(a, baseA) + code) | 0
+    b = (Math.imul(b, baseB) + code) | 0
+    const shingle = at - shingleLength + 1
+    if (shingle < 0) continue
+    const slot = shingle % window
+    const rank = mix(a ^ key.high)
+    ranks[slot] = rank
+    firsts[slot] = a
+    seconds[slot] = b
+    if (least < 0 || rank <= (ranks[least % window] as number)) least = shingle
+    else if (least <= shingle - window) least = leastOf(ranks, shingle)
+    if (shingle >= Math.min(window, count) - 1 && least !== kept) {
+      kept = least
+      into.add(shingleFrom + keyed(key, firsts[least % window] as number, seconds[least % window] as number))
+    }
+    const out = codes[shingle] as number
+    a = (a - Math.imul(out, dropA)) | 0
+    b = (b - Math.imul(out, dropB)) | 0
+  }
+}
+
+function leastOf(ranks: Uint32Array, last: number): number {
+  let least = last
+  for (let shingle = last - 1; shingle > last - window; shingle -= 1) {
+    if ((ranks[shingle % window] as number) < (ranks[least % window] as number)) least = shingle
+  }
+  return least
+}
+
+function mix(value: number): number {
+  let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
+  return (mixed ^ (mixed >>> 16)) >>> 0
+}
+
+/** HalfSipHash-1-3 of two words to 51 bits: without the key nobody can try guesses against stored fingerprints. */
+function keyed(key: FingerprintKey, first: number, second: number): number {
+  let [v0, v1, v2, v3] = [key.low, key.high, key.low ^ 0x6c796765, key.high ^ 0x74656462 ^ 0xee]
+  const words = [first, second, 8 << 24]
+  for (let at = 0; at < 10; at += 1) {
+    const word = at < 3 ? (words[at] as number) : 0
+    if (at === 3) v2 ^= 0xee
+    if (at === 7) {
+      words[0] = v1 ^ v3
+      v1 ^= 0xdd
+    }
+    v3 ^= word
+    v0 = (v0 + v1) | 0
+    v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0
+    v0 = (v0 << 16) | (v0 >>> 16)
+    v2 = (v2 + v3) | 0
+    v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2
+    v0 = (v0 + v3) | 0
+    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0
+    v2 = (v2 + v1) | 0
+    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2
+    v2 = (v2 << 16) | (v2 >>> 16)
+    v0 ^= word
+  }
+  return ((words[0] as number) >>> 0) + (((v1 ^ v3) & 0x7ffff) >>> 0) * 2 ** 32
+}
+
+const splitters = /[\s"'`<>(){}[\]|,;:=?&\\!]+/
+const secretShape = /⟦secret:[a-z0-9-]{1,40}:([0-9a-f]{16})⟧/g
+const phoneShape = /\+\d(?:[ ().-]{0,2}\d){6,14}/g
+const groupedShape = /\d{1,3}(?:[,'’]\d{3}){1,4}/g
+
+/** Exact tokens, whatever stands around them. */
+function collectTokens(text: string, key: FingerprintKey, into: Set<number>): void {
+  const add = (token: string): void => {
+    if (into.size < tokensMax * 4) into.add(tokenHash(token, key))
+  }
+  let rest = text
+  if (text.includes('⟦')) {
+    for (const match of text.matchAll(secretShape)) add(`secret ${match[1]}`)
+    rest = text.replace(secretShape, ' ')
+  }
+  if (!/[\d@]/.test(rest) && rest.length < 20) return
+  if (rest.includes('+')) for (const match of rest.matchAll(phoneShape)) add(match[0].replace(/\D/g, ''))
+  if (/\d[,'’]\d/.test(rest)) for (const match of rest.matchAll(groupedShape)) addNumber(match[0].replace(/\D/g, ''), add)
+  for (const word of rest.split(splitters)) if (word.length >= 6 && word.length <= wordMax) addWord(word.toLowerCase(), add)
+}
+
+function addWord(word: string, add: (token: string) => void): void {
+  const trimmed = word.replace(/^[./*_#~-]{1,8}|[./*_#~-]{1,8}$/g, '')
+  const sign = trimmed.indexOf('@')
+  if (sign > 0) {
+    if (trimmed.indexOf('.', sign + 2) > 0 && trimmed.length <= 128) add(trimmed)
+    return
+  }
+  let [digits, letters] = [0, 0]
+  for (let at = 0; at < trimmed.length; at += 1) {
+    const code = trimmed.charCodeAt(at)
+    if (code >= 48 && code <= 57) digits += 1
+    else if (code >= 97 && code <= 122) letters += 1
+  }
+  if (digits < 4) {
+    if (trimmed.length >= 24 && digits >= 2 && letters >= 8 && isVaried(trimmed) && !trimmed.includes('/')) add(trimmed)
+    return
+  }
+  if (digits >= 6) for (const run of trimmed.match(/\d{6,19}/g) ?? []) addNumber(run, add)
+  if (letters > 0 && digits >= 5 && !isTime(trimmed) && !trimmed.includes('/') && isVaried(trimmed)) add(trimmed)
+}
+
+/** Dates, round numbers and repeated digits are everybody’s. */
+function addNumber(digits: string, add: (token: string) => void): void {
+  if (digits.length < 6 || new Set(digits).size < 3 || /0{3}$/.test(digits)) return
+  if (/^(?:19|20)\d\d(?:0\d|1[0-2])(?:[0-2]\d|3[01])(?:\d{4}|\d{6})?$/.test(digits)) return
+  add(digits)
+}
+
+const isTime = (word: string): boolean => /^\d{4}-?\d\d-?\d\d(?:t[\d:.]{0,16}(?:z|[+-][\d:]{2,5})?)?$|^\d{1,2}:\d\d/.test(word)
+const isVaried = (word: string): boolean => new Set(word).size >= 5
+
+function tokenHash(token: string, key: FingerprintKey): number {
+  let [a, b] = [token.length, 0x9e3779b9 | 0]
+  for (let at = 0; at < token.length; at += 1) {
+    const code = token.charCodeAt(at)
+    a = Math.imul(a ^ code, 0x01000193) ^ (a >>> 15)
+    b = (Math.imul(b, 0x5bd1e995) + code) ^ (b >>> 13)
+  }
+  return keyed(key, a, b)
+}

@@ -1,0 +1,178 @@
+/** Undoes the encodings in which content hides on its way from a source to a sink: eight of them, nested up to three deep, within a budget. */
+import { gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
+
+/** `bytesMax` bounds all decoded text of one call; `layersMax` how deep encodings are followed. */
+export type UnwrapBudget = Readonly<{ bytesMax: number; layersMax?: number; outputsMax?: number }>
+export type Unwrapped = Readonly<{ text: string; layers: readonly string[] }>
+export type Layer = 'base64' | 'base64url' | 'hex' | 'percent' | 'gzip' | 'json' | 'html' | 'quoted-printable'
+/** An encoded run of a text and what it says. `layers` has two entries where compressed bytes were inside. */
+export type EncodedRun = Readonly<{ start: number; end: number; layers: readonly Layer[]; text: string }>
+
+const runsMax = 256
+
+/** Every text hidden in this one, nearest first; not the text itself. Nothing is decoded twice. */
+export function unwrap(text: string, budget: UnwrapBudget): readonly Unwrapped[] {
+  const { layersMax = 3, outputsMax = 32 } = budget
+  const seen = new Set([text])
+  const found: Unwrapped[] = []
+  let left = budget.bytesMax
+  let round: readonly Unwrapped[] = [{ text, layers: [] }]
+  for (let depth = 0; depth < layersMax && round.length > 0; depth += 1) {
+    const next: Unwrapped[] = []
+    for (const outer of round) {
+      for (const inner of peel(outer.text, left)) {
+        if (seen.has(inner.text) || found.length >= outputsMax) continue
+        left -= inner.text.length
+        if (left < 0) return found
+        seen.add(inner.text)
+        const unwrapped = { text: inner.text, layers: [...outer.layers, ...inner.layers] }
+        found.push(unwrapped)
+        next.push(unwrapped)
+      }
+    }
+    round = next
+  }
+  return found
+}
+
+/** One layer off, each kind by itself. Runs of one kind are joined, so that content cut into pieces is whole again. */
+function peel(text: string, bytesMax: number): Unwrapped[] {
+  const peeled: Unwrapped[] = []
+  const byLayer = new Map<string, string[]>()
+  for (const run of encodedRuns(text, bytesMax)) {
+    const key = run.layers.join('+')
+    const texts = byLayer.get(key)
+    if (texts) texts.push(run.text)
+    else byLayer.set(key, [run.text])
+  }
+  for (const [key, texts] of byLayer) peeled.push({ text: texts.join('\n'), layers: key.split('+') })
+  const rewrite = (layer: Layer, changed: string): void => {
+    if (changed !== text && changed.length <= bytesMax) peeled.push({ text: changed, layers: [layer] })
+  }
+  if (/%[0-9A-Fa-f]{2}/.test(text)) rewrite('percent', percentDecoded(text))
+  if (text.includes('\\')) rewrite('json', jsonUnescaped(text))
+  if (text.includes('&')) rewrite('html', htmlUnescaped(text))
+  if (/=[0-9A-F]{2}|=\r?\n/.test(text)) rewrite('quoted-printable', quotedPrintableDecoded(text))
+  return peeled
+}
+
+const hexRun = /(?:\\x|%u00|0x)?[0-9A-Fa-f]{2}(?:(?:\\x|[ :,-]|0x){0,2}[0-9A-Fa-f]{2}){11,}/g
+const base64Run = /[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{2,})*={0,2}/g
+
+/** Runs of base64, base64url and hex that decode to text, or to compressed text. Images and hashes do not. */
+export function encodedRuns(text: string, bytesMax = 1 << 20): EncodedRun[] {
+  const runs: EncodedRun[] = []
+  if (text.length < 16) return runs
+  let left = bytesMax
+  const add = (start: number, raw: string, layer: Layer, bytes: Buffer): void => {
+    const plain = plainText(bytes, left)
+    if (plain === undefined) return
+    left -= plain.text.length
+    runs.push({ start, end: start + raw.length, layers: plain.compressed ? [layer, 'gzip'] : [layer], text: plain.text })
+  }
+  for (const match of text.matchAll(base64Run)) {
+    if (runs.length >= runsMax || left <= 0) break
+    for (const { at, raw } of startsLikeText(match[0]) ? [{ at: 0, raw: match[0] }] : piecesOf(match[0])) {
+      const layer = /[-_]/.test(raw) ? 'base64url' : 'base64'
+      add(match.index + at, raw, layer, Buffer.from(raw.replace(/\s/g, ''), 'base64'))
+    }
+  }
+  if (!/[0-9A-Fa-f]{2}[^G-Zg-z]{0,2}[0-9A-Fa-f]{2}/.test(text)) return runs
+  for (const match of text.matchAll(hexRun)) {
+    if (runs.length >= runsMax || left <= 0) break
+    const digits = match[0].replace(/\\x|%u00|0x|[ :,-]/g, '')
+    if (/[1-9a-fA-F]/.test(digits)) add(match.index, match[0], 'hex', Buffer.from(digits.slice(0, digits.length & ~1), 'hex'))
+  }
+  return runs
+}
+
+/** A path or a long word may stand before the encoded part; both are written in the letters of base64. */
+function piecesOf(run: string): { at: number; raw: string }[] {
+  const pieces: { at: number; raw: string }[] = []
+  if (run.length > 16_384 && !/[\n/]/.test(run.slice(0, 4_096))) return pieces
+  for (const piece of run.matchAll(/[A-Za-z0-9+_-]{16,}={0,2}/g)) {
+    if (pieces.length >= runsMax) break
+    if (startsLikeText(piece[0])) pieces.push({ at: piece.index, raw: piece[0] })
+  }
+  return pieces
+}
+
+/** The first bytes decide: most long words, paths and all images are out before they are decoded. */
+function startsLikeText(raw: string): boolean {
+  const head = Buffer.from(raw.slice(0, 24).replace(/[\r\n]/g, ''), 'base64')
+  return isCompressed(head) || printable(head, head.length)
+}
+
+const isCompressed = (bytes: Buffer): boolean =>
+  (bytes[0] === 0x1f && bytes[1] === 0x8b) || (bytes[0] === 0x78 && [0x01, 0x5e, 0x9c, 0xda].includes(bytes[1] ?? 0))
+
+/** Bytes below `until` hold no control character but white space. */
+function printable(bytes: Buffer, until: number): boolean {
+  for (let at = 0; at < until && at < bytes.length; at += 1) {
+    const byte = bytes[at] as number
+    if (byte === 127 || (byte < 32 && byte !== 9 && byte !== 10 && byte !== 13)) return false
+  }
+  return true
+}
+
+function plainText(bytes: Buffer, bytesMax: number): { text: string; compressed: boolean } | undefined {
+  if (bytes.length < 8 || bytesMax <= 0) return undefined
+  if (isCompressed(bytes)) {
+    const inflated = inflate(bytes, bytesMax)
+    const text = inflated === undefined ? undefined : utf8(inflated)
+    return text === undefined ? undefined : { text, compressed: true }
+  }
+  const text = bytes.length <= bytesMax ? utf8(bytes) : undefined
+  return text === undefined ? undefined : { text, compressed: false }
+}
+
+function inflate(bytes: Buffer, bytesMax: number): Buffer | undefined {
+  const options = { maxOutputLength: Math.min(bytesMax, 4 << 20) }
+  for (const attempt of bytes[0] === 0x1f ? [gunzipSync] : [inflateSync, inflateRawSync]) {
+    try {
+      return attempt(bytes, options)
+    } catch {} // not that format, or larger than the budget: the next, or nothing
+  }
+  return undefined
+}
+
+function utf8(bytes: Buffer): string | undefined {
+  if (!printable(bytes, bytes.length)) return undefined
+  const text = bytes.toString('utf8')
+  return text.includes('\ufffd') ? undefined : text
+}
+
+function percentDecoded(text: string): string {
+  return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'))
+}
+
+const escapes = new Map([
+  ['n', '\n'],
+  ['r', '\r'],
+  ['t', '\t'],
+  ['b', '\b'],
+  ['f', '\f'],
+])
+const jsonUnescaped = (text: string): string =>
+  text.replace(/\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([nrtbf"'\\/]))/g, (_all, unicode?: string, byte?: string, plain = '') => {
+    const code = unicode ?? byte
+    return code === undefined ? (escapes.get(plain) ?? plain) : String.fromCharCode(Number.parseInt(code, 16))
+  })
+
+const entities = new Map([
+  ['amp', '&'],
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"],
+  ['nbsp', ' '],
+])
+const htmlUnescaped = (text: string): string =>
+  text.replace(/&(?:#(\d{1,7})|#[xX]([0-9A-Fa-f]{1,6})|([a-z]{2,6}));/g, (all: string, decimal?: string, hex?: string, name?: string) => {
+    if (name !== undefined) return entities.get(name) ?? all
+    const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal)
+    return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : all
+  })
+
+const quotedPrintableDecoded = (text: string): string =>
+  text.replace(/=\r?\n/g, '').replace(/(?:=[0-9A-F]{2})+/g, (run) => Buffer.from(run.replaceAll('=', ''), 'hex').toString('utf8'))
