@@ -24,6 +24,14 @@ const common = {
   acknowledged_by: z.string().nullable(),
 }
 
+/** The columns of an alert, for a SELECT from `page`. */
+export const alertColumns = [
+  ...['alert_id', 'time', 'detector', 'detector_version', 'severity', 'confidence', 'title', 'summary', 'about', 'evidence', 'maps'],
+  ...['actor', 'server_key', 'server_alias', 'tool_name', 'thread_id', 'event_id', 'events'],
+]
+  .map((column) => `page.${column} AS ${column}`)
+  .join(', ')
+
 export const AlertRow = z.object({
   ...common,
   evidence: json(Evidence),

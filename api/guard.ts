@@ -28,7 +28,7 @@ const pagePolicy = [
 /** The reference page at /docs writes style attributes and builds its HTML itself; its scripts are still only our own. */
 export const docsPolicy = pagePolicy.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(/; require-trusted.*$/, '')
 
-const headers = {
+export const securityHeaders = {
   'content-security-policy': pagePolicy,
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
@@ -80,20 +80,19 @@ export function originAccepted(request: FastifyRequest, access: Access | undefin
   const visit = access === 'page' && request.headers['sec-fetch-mode'] === 'navigate'
   if (site !== undefined && site !== 'same-origin' && site !== 'none' && !visit) return false
   // A cookie travels by itself, so a change made with it needs the browser's proof.
-  return safeMethods.has(request.method) || !byCookie || origin !== undefined || site === 'same-origin'
+  return safeMethods.has(request.method) || !byCookie || access === 'open' || origin !== undefined || site === 'same-origin'
 }
 
 async function check(auth: Auth, allowedHosts: readonly string[], request: FastifyRequest, reply: FastifyReply) {
-  reply.headers(headers)
+  reply.headers(securityHeaders)
   if (!hostAccepted(request.headers.host, allowedHosts)) return sendProblem(reply, 421, { detail: 'unknown Host' })
   const { access } = request.routeOptions.config
   const { authorization } = request.headers
-  const cookie = request.cookies[sessionCookie]
-  if (!originAccepted(request, access, authorization === undefined && cookie !== undefined)) {
-    return sendProblem(reply, 403, { detail: 'cross-origin request' })
-  }
-  request.identity = auth.identify(authorization, cookie)
-  if (access === undefined && request.identity === undefined) return sendProblem(reply, 401)
+  const identity = auth.identify(authorization, request.cookies[sessionCookie])
+  const byCookie = identity !== undefined && authorization === undefined
+  if (!originAccepted(request, access, byCookie)) return sendProblem(reply, 403, { detail: 'cross-origin request' })
+  request.identity = identity
+  if (access === undefined && identity === undefined) return sendProblem(reply, 401)
   return undefined
 }
 

@@ -3,19 +3,14 @@ import cookie from '@fastify/cookie'
 import files from '@fastify/static'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import type { Config } from '../schemas/config.ts'
 import { createAuth } from './auth.ts'
-import { docsPolicy, guard } from './guard.ts'
-import { answerProblems } from './problem.ts'
+import { docsPolicy, guard, securityHeaders } from './guard.ts'
+import { transformObject } from './openapi.ts'
+import { answerProblems, sendProblem } from './problem.ts'
 import { loadQueries } from './queries/catalog.ts'
 import { alertRoutes } from './routes/alerts.ts'
 import type { App, Context } from './routes/context.ts'
@@ -39,6 +34,7 @@ export type ApiOptions = Omit<Context, 'tenancy' | 'auth' | 'queries'> &
     /** The built page, served at /; without it there is only the API. */
     pageDir?: string | undefined
   }>
+export type Api = Awaited<ReturnType<typeof createApi>>
 
 const limits = {
   bodyLimit: 64 * 1024,
@@ -63,38 +59,36 @@ const allRoutes = [
 ]
 
 async function describe(app: App, version: string): Promise<void> {
+  const license = { name: 'Apache-2.0', identifier: 'Apache-2.0' }
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: {
-        title: 'Lapwing',
-        description: 'Alerts, events and health of MCP traffic.',
-        version,
-        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-      },
+      info: { title: 'Lapwing', description: 'Alerts, events and health of MCP traffic.', version, license },
       servers: [{ url: '/' }],
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject,
   })
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: docsPolicy, logo: null as never })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: docsPolicy })
 }
 
 /** The built page: files without data, so that a browser can show where to enter the token. */
-async function page(scope: FastifyInstance, { pageDir }: { pageDir: string }): Promise<void> {
+function page(scope: FastifyInstance, { pageDir }: { pageDir: string }, done: () => void): void {
   scope.addHook('onRoute', (route) => {
     route.config = { ...route.config, access: 'page' }
   })
-  await scope.register(files, { root: pageDir, wildcard: false, cacheControl: false })
+  void scope.register(files, { root: pageDir, wildcard: false, cacheControl: false }) // awaited by ready()
+  done()
 }
 
 export async function createApi(options: ApiOptions) {
   const { log, config, token, version, pageDir, ...handed } = options
   const app: App = fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply.headers(securityHeaders), error.statusCode ?? 400),
     http: { maxHeaderSize: headerBytesMax },
     ...limits,
   }).withTypeProvider<ZodTypeProvider>()
@@ -105,15 +99,10 @@ export async function createApi(options: ApiOptions) {
   await app.register(cookie)
   guard(app as never, auth, config.api.allowedHosts)
   await describe(app, version)
-  const context: Context = {
-    ...handed,
-    auth,
-    tenancy: createTenancy(handed.store, config.store.querySecondsMax),
-    queries: await loadQueries(),
-  }
+  const tenancy = createTenancy(handed.store, config.store.querySecondsMax)
+  const context: Context = { ...handed, auth, tenancy, queries: await loadQueries() }
   for (const add of allRoutes) add(app, context)
   if (pageDir !== undefined) await app.register(page, { pageDir })
   await app.ready()
   return app
 }
-export type Api = Awaited<ReturnType<typeof createApi>>

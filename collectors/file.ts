@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import { Fault } from '../schemas/errors.ts'
 import type { Json, McpEvent } from '../schemas/event.ts'
 import type { StoryLine } from '../schemas/story.ts'
-import { readLines } from './file/lines.ts'
+import { lineBytesMax, readLines } from './file/lines.ts'
 import { createStoryReader, type ItemContext } from './file/story-lines.ts'
 import { isObject, type JsonObject } from './jsonrpc/protocol.ts'
 
@@ -15,8 +15,8 @@ export type FileOptions = Readonly<{
   kind?: InputKind | 'auto'
   keyedHash: (text: string) => string
   tenant?: string
-  /** One OTLP/JSON request (a line). Without it such files are refused. */
-  otlp?: (line: Uint8Array) => readonly McpEvent[]
+  /** One OTLP request: a line, or the whole file where it is one document. Without it such files are refused. */
+  otlp?: (request: Uint8Array) => readonly McpEvent[]
 }>
 
 /** What a line is, in the order of the contract; undefined: none of ours. */
@@ -88,29 +88,57 @@ function* itemEvents(line: JsonObject, kind: InputKind, context: ItemContext): G
 /** Nothing but blanks. Looks at a few bytes only: a line of spaces alone is refused as not JSON. */
 const isBlank = (bytes: Buffer): boolean => bytes.length <= 80 && bytes.toString('latin1').trim() === ''
 
+/** A file that is one OTLP document over several lines, or no JSON at all when `kind` says that it is OTLP. */
+async function oneDocument(path: string, isOtlp: boolean): Promise<Buffer | undefined> {
+  const parts: Buffer[] = []
+  let bytesHeld = 0
+  for await (const { bytes } of readLines(path)) {
+    bytesHeld += bytes.length + 1
+    if (bytesHeld > lineBytesMax) return undefined
+    parts.push(bytes, newline)
+  }
+  const whole = Buffer.concat(parts.slice(0, -1))
+  if (isOtlp) return whole
+  try {
+    return kindOf(parseLine(whole)) === 'otlp' ? whole : undefined
+  } catch {
+    return undefined // the first line's own fault is told instead
+  }
+}
+const newline = Buffer.from('\n')
+
 /** Every event of a file, in its order. Throws INPUT_UNREADABLE with file, line (from 1) and reason. */
 export async function* readEvents(path: string, options: FileOptions): AsyncGenerator<FileEvent> {
-  const { keyedHash, tenant = 'default' } = options
+  const { keyedHash, tenant = 'default', otlp } = options
   const file = itemOf(path)
   const story = createStoryReader({ item: file, tenant, keyedHash })
-  let kind: InputKind | undefined = options.kind === 'auto' ? undefined : options.kind
+  const asked = options.kind === 'auto' ? undefined : options.kind
+  let kind: InputKind | undefined
+  const located = (number: number, error: unknown): unknown =>
+    error instanceof Fault && error.code === 'INPUT_UNREADABLE' ? unreadable(`${path}:${number + 1}: ${error.message}`, error.cause) : error
+
+  function* eventsOf(line: JsonObject, number: number, bytes: Buffer): Generator<FileEvent> {
+    const own = kindOf(line)
+    kind ??= asked ?? own
+    if (!kind || !own) throw unreadable('neither messages, conversations, tools, calls nor OTLP')
+    if (own !== kind) throw unreadable(`${own} in a file of ${kind}`)
+    if (kind === 'messages') for (const event of story(line, number)) yield { item: file, message: number, event }
+    else if (kind === 'otlp') {
+      if (!otlp) throw unreadable('OTLP is not read here')
+      for (const event of otlp(bytes)) yield { item: file, message: 0, event }
+    } else yield* itemEvents(line, kind, { item: textAt(line, 'id') ?? `${file}:${number}`, tenant, keyedHash })
+  }
+
   for await (const { number, bytes } of readLines(path)) {
     if (isBlank(bytes)) continue
     try {
-      const line = parseLine(bytes)
-      const own = kindOf(line)
-      kind ??= own
-      if (!kind || !own) throw unreadable('neither messages, conversations, tools, calls nor OTLP')
-      if (own !== kind) throw unreadable(`${own} in a file of ${kind}`)
-      if (kind === 'messages') for (const event of story(line, number)) yield { item: file, message: number, event }
-      else if (kind === 'otlp') {
-        if (!options.otlp) throw unreadable('OTLP is not read here')
-        for (const event of options.otlp(bytes)) yield { item: file, message: 0, event }
-      } else yield* itemEvents(line, kind, { item: textAt(line, 'id') ?? `${file}:${number}`, tenant, keyedHash })
+      yield* eventsOf(parseLine(bytes), number, bytes)
     } catch (error) {
-      if (error instanceof Fault && error.code === 'INPUT_UNREADABLE')
-        throw unreadable(`${path}:${number + 1}: ${error.message}`, error.cause)
-      throw error
+      const mayBeOne = otlp && kind === undefined && (asked === undefined || asked === 'otlp')
+      const document = mayBeOne ? await oneDocument(path, asked === 'otlp') : undefined
+      if (!otlp || !document) throw located(number, error)
+      for (const event of otlp(document)) yield { item: file, message: 0, event }
+      return
     }
   }
 }

@@ -5,22 +5,21 @@
  * 3. A detector that throws is counted and loses that subject; the others go on.
  */
 import v8 from 'node:v8'
-import type { Alert, Mapping } from '../schemas/alert.ts'
+import type { Alert } from '../schemas/alert.ts'
 import type { AlertHit, ThreadLink } from '../schemas/codec.ts'
 import type { AnyDetector, Fact, Hit, Output, Signal, Subject } from '../schemas/detector.ts'
 import type { McpEvent } from '../schemas/event.ts'
-import { alertIdOf, hashId } from '../schemas/ids.ts'
 import { createContentPass } from './content.ts'
 import { createKeep, type KeepState } from './keep.ts'
 import { createMemory, type MemoryState } from './memory.ts'
 import { textsOf } from './texts.ts'
 import { createThreads, type ThreadsState } from './threads.ts'
+import { alertOf, type EventSubject, factOf, type Origin, originOf, signalOf, statementOf } from './verdicts.ts'
 
-const REPEAT_WINDOW_NS = 24n * 3_600_000_000_000n
 const RECENT_MAX = 200_000
 const ALERTS_MAX = 200_000
 const FACT_BYTES_MAX = 1_024
-const EVENTS_PER_ALERT_MAX = 100
+const SAID_MAX = 100_000
 /** A signal may lead to a signal, but not for ever. */
 const CHAIN_MAX = 3
 
@@ -47,20 +46,8 @@ export type EngineOptions = Readonly<{
   onError?: (detector: string, error: unknown) => void
 }>
 
-type State = { memory: MemoryState; threads: ThreadsState; recent: KeepState<true>; alerts: KeepState<true> }
-/** What every verdict of one subject shares. */
-type Origin = Pick<Signal, 'tenant' | 'time' | 'eventId' | 'actor' | 'serverKey' | 'serverAlias' | 'toolName' | 'threadId'>
-type Ready = Readonly<{ detector: AnyDetector; settings: unknown; maps: Mapping; methods: ReadonlySet<string> | undefined }>
-
-export const mappingOf = (detector: AnyDetector): Mapping => ({ family: [detector.family], ...detector.maps })
-
-const originOf = (subject: Subject): Origin => {
-  if (subject.kind === 'fact') return subject.fact
-  if (subject.kind === 'signal') return subject.signal
-  const { event, thread } = subject
-  const { tenant, time, eventId, actor, serverKey, serverAlias, toolName } = event
-  return { tenant, time, eventId, actor, serverKey, serverAlias, toolName, threadId: thread.threadId }
-}
+type State = { memory: MemoryState; threads: ThreadsState; recent: KeepState<true>; alerts: KeepState<true>; said: KeepState<true> }
+type Ready = Readonly<{ detector: AnyDetector; settings: unknown; methods: ReadonlySet<string> | undefined }>
 
 function defaultKeys(detector: AnyDetector, origin: Origin, subject: Subject): readonly string[] {
   const { tenant } = origin
@@ -77,16 +64,10 @@ export function createEngine({ detectors, settings, snapshot, onError }: EngineO
   const threads = createThreads(from?.threads)
   const recent = createKeep<true>(RECENT_MAX, from?.recent)
   const alerts = createKeep<true>(ALERTS_MAX, from?.alerts)
+  const said = createKeep<true>(SAID_MAX, from?.said)
   const content = createContentPass(detectors.flatMap((detector) => detector.patterns ?? []))
   const stats: EngineStats = { events: 0, duplicates: 0, facts: 0, factsTooLarge: 0, errors: new Map(), windowsSkipped: 0 }
-  const ready = detectors.map(
-    (detector): Ready => ({
-      detector,
-      settings: detector.settings.parse(settings?.get(detector.id) ?? {}),
-      maps: mappingOf(detector),
-      methods: detector.methods ? new Set(detector.methods) : undefined,
-    }),
-  )
+  const ready = detectors.map((detector) => prepare(detector, settings?.get(detector.id)))
   const readers = readersBySubject(ready)
   const owners = new Map(ready.flatMap(({ detector }) => (detector.patterns ?? []).map((pattern) => [pattern.id, detector.id])))
 
@@ -99,17 +80,24 @@ export function createEngine({ detectors, settings, snapshot, onError }: EngineO
     }
   }
 
-  const take = (one: Ready, output: Output, origin: Origin, verdicts: Verdicts, chain: number) => {
-    if ('fact' in output) {
-      const fact = factOf(output, origin)
+  const state = (one: Ready, subject: EventSubject, hits: readonly Hit[], facts: Fact[]) => {
+    for (const output of one.detector.facts?.(subject, one.settings, hits) ?? []) {
+      const fact = factOf(output, subject)
+      const statement = output.once ? statementOf(fact) : undefined
+      if (statement && said.has(statement)) continue
+      if (statement) said.set(statement, true)
       if (Buffer.byteLength(JSON.stringify(fact.body)) > FACT_BYTES_MAX) stats.factsTooLarge += 1
-      else verdicts.facts.push(fact)
-    } else if ('signal' in output) {
+      else facts.push(fact)
+    }
+  }
+
+  const take = (one: Ready, output: Output, origin: Origin, verdicts: Verdicts, chain: number) => {
+    if ('signal' in output) {
       const signal = signalOf(one.detector, output, origin)
       verdicts.signals.push(signal)
       if (chain < CHAIN_MAX) run({ kind: 'signal', signal }, [], verdicts, chain + 1)
-    } else {
-      const alert = alertOf(one, output, origin)
+    } else if ('finding' in output) {
+      const alert = alertOf(one.detector, output, origin)
       if (!alerts.has(alert.alertId)) verdicts.alerts.push(alert)
       alerts.set(alert.alertId, true)
       const { alertId, eventId, tenant, time, severity } = alert
@@ -147,9 +135,7 @@ export function createEngine({ detectors, settings, snapshot, onError }: EngineO
       const hits = content.scan(subject.texts)
       for (const one of ready) {
         if (!one.detector.facts || (one.methods && !one.methods.has(event.method ?? ''))) continue
-        guarded(one.detector.id, () => {
-          for (const output of one.detector.facts?.(subject, one.settings, hits) ?? []) take(one, output, originOf(subject), verdicts, 0)
-        })
+        guarded(one.detector.id, () => state(one, subject, hits, verdicts.facts))
       }
       run(subject, hits, verdicts, 0)
       return verdicts
@@ -163,10 +149,22 @@ export function createEngine({ detectors, settings, snapshot, onError }: EngineO
       return verdicts
     },
     snapshot: () =>
-      v8.serialize({ memory: memory.state(), threads: threads.state(), recent: recent.state(), alerts: alerts.state() } satisfies State),
+      v8.serialize({
+        memory: memory.state(),
+        threads: threads.state(),
+        recent: recent.state(),
+        alerts: alerts.state(),
+        said: said.state(),
+      } satisfies State),
     stats: () => ({ ...stats, windowsSkipped: content.windowsSkipped() }),
   }
 }
+
+const prepare = (detector: AnyDetector, settings: unknown): Ready => ({
+  detector,
+  settings: detector.settings.parse(settings ?? {}),
+  methods: detector.methods ? new Set(detector.methods) : undefined,
+})
 
 export const noVerdicts = (): Verdicts => ({ alerts: [], hits: [], signals: [], facts: [], links: [] })
 
@@ -182,40 +180,4 @@ function interested(readers: ReadonlyMap<string, readonly Ready[]>, subject: Sub
   if (subject.kind === 'signal') return [...(readers.get(`signal:${subject.signal.signal}`) ?? []), ...(readers.get('signal:*') ?? [])]
   const { kind, method } = subject.event
   return (readers.get(kind) ?? []).filter(({ methods }) => !methods || methods.has(method ?? ''))
-}
-
-function factOf(output: Extract<Output, { fact: string }>, origin: Origin): Fact {
-  return { ...output, ...origin, factId: hashId('fact', origin.eventId, output.fact, output.key, JSON.stringify(output.body)) }
-}
-
-function signalOf(detector: AnyDetector, output: Extract<Output, { signal: string }>, origin: Origin): Signal {
-  const events = [...new Set([...(output.events ?? []), origin.eventId])]
-  return {
-    ...origin,
-    detector: detector.id,
-    family: detector.family,
-    signal: output.signal,
-    weight: output.weight,
-    summary: output.summary,
-    evidence: output.evidence,
-    events,
-  }
-}
-
-function alertOf({ detector, maps }: Ready, output: Extract<Output, { finding: string }>, origin: Origin): Alert {
-  const events = [...new Set([...(output.events ?? []).slice(-EVENTS_PER_ALERT_MAX), origin.eventId])]
-  return {
-    ...origin,
-    alertId: alertIdOf(origin.tenant, detector.id, output.finding, origin.time, REPEAT_WINDOW_NS),
-    detector: detector.id,
-    detectorVersion: detector.version,
-    severity: output.severity ?? detector.severity,
-    confidence: output.confidence,
-    title: detector.title,
-    summary: output.summary,
-    about: output.finding,
-    evidence: output.evidence,
-    maps,
-    events,
-  }
 }

@@ -2,6 +2,7 @@
 import type { TextPart, TextPosition } from '../schemas/detector.ts'
 import type { Json, McpEvent } from '../schemas/event.ts'
 import { resultOf } from '../schemas/event.ts'
+import { disguisedIn } from './disguise.ts'
 
 const PARTS_MAX = 20_000
 
@@ -119,7 +120,11 @@ export function textsOf(event: McpEvent): TextPart[] {
   const add: Add = (position, pointer, text, tool) => {
     if (typeof text !== 'string' || text === '' || parts.length >= PARTS_MAX || seen.has(pointer)) return
     seen.add(pointer)
-    parts.push({ position, pointer, text, tool: tool ?? event.toolName })
+    const part = { position, pointer, text, tool: tool ?? event.toolName }
+    parts.push(part)
+    // What a program reads is taken as it stands; what a model reads it will also decode.
+    if (position === 'argument' || position === 'definition.key' || position === 'definition.name') return
+    for (const { layer, text: inner } of disguisedIn(text)) parts.push({ ...part, text: inner, layer })
   }
   walkStrings(event.arguments, '/arguments', (pointer, text) => add('argument', pointer, text))
   addQuestion(event.method, event.params, '/params', add)

@@ -31,8 +31,17 @@ export const textPositions = [
 ] as const
 export type TextPosition = (typeof textPositions)[number]
 
-/** One string of an event. `pointer` is its RFC 6901 JSON pointer; `tool` the definition or call it belongs to. */
-export type TextPart = Readonly<{ position: TextPosition; pointer: string; text: string; tool?: string | undefined }>
+/**
+ * One string of an event. `pointer` is its RFC 6901 JSON pointer; `tool` the definition or call it belongs to.
+ * `layer`: the text was found inside the string at that pointer, under this encoding.
+ */
+export type TextPart = Readonly<{
+  position: TextPosition
+  pointer: string
+  text: string
+  tool?: string | undefined
+  layer?: string | undefined
+}>
 
 /**
  * A content pattern of the one shared pass. `literals` (lower case) gate it; `verify` (RE2 syntax, case-insensitive,
@@ -65,6 +74,8 @@ export type Fact = Readonly<{
   time: bigint
   eventId: string
   actor: string
+  actorSource: string
+  clientAddress?: string | undefined
   serverKey: string
   serverAlias?: string | undefined
   toolName?: string | undefined
@@ -106,9 +117,11 @@ export type Output =
       events?: readonly string[]
     }>
   | Readonly<{ signal: string; weight: number; summary: string; evidence: Evidence; events?: readonly string[] }>
-  | Readonly<{ fact: string; scope: 'server' | 'tenant'; key: string; body: Json }>
 
 /** `fires` lists, in order, the 0-based line of the story at which each alert (or signal) of this detector comes. */
+/** `once`: the same statement of the same actor again is not repeated while it is remembered. */
+export type FactOutput = Readonly<{ fact: string; scope: 'server' | 'tenant'; key: string; body: Json; once?: true }>
+
 export type Example = Readonly<{ name: string; story: readonly StoryLine[]; fires: readonly number[] }>
 
 export type Inspection<S, M> = Readonly<{ subject: Subject; hits: readonly Hit[]; memories: readonly M[]; settings: S }>
@@ -138,7 +151,7 @@ export type Detector<S, M> = Readonly<{
   memory?: Readonly<{ version: number; keysMax: number; ttlMs: number; initial: () => M }>
   inspect: (inspection: Inspection<S, M>) => Generator<Output>
   /** Runs on events in the actor's worker, for detectors of server or tenant scope: what they will read as facts. */
-  facts?: (subject: Extract<Subject, { kind: 'event' }>, settings: S, hits: readonly Hit[]) => Generator<Extract<Output, { fact: string }>>
+  facts?: (subject: Extract<Subject, { kind: 'event' }>, settings: S, hits: readonly Hit[]) => Generator<FactOutput>
   examples: readonly Example[]
 }>
 

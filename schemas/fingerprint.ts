@@ -12,7 +12,7 @@ export type Fingerprints = Readonly<{ shingles: readonly number[]; tokens: reado
 export type FingerprintKey = Readonly<{ low: number; high: number }>
 
 const shingleLength = 20
-const window = 12
+const window = 16 // a power of two; any 35 folded characters that are copied leave a shingle
 const shinglesMax = 4_096
 const tokensMax = 512
 const shingleFrom = 2 ** 51
@@ -25,8 +25,8 @@ export function fingerprintKey(keyedHash: (text: string) => string): Fingerprint
 }
 
 export function fingerprintText(text: string, key: FingerprintKey): Fingerprints {
-  const tokens = new Set<number>()
-  const shingles = new Set<number>()
+  const tokens: number[] = []
+  const shingles: number[] = []
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the test is whether there is anything but ASCII
   const folded = /^[\x00-\x7f]*$/.test(text) ? text : text.normalize('NFKC')
   collectTokens(folded, key, tokens)
@@ -77,15 +77,25 @@ export function unflatten(numbers: readonly number[]): Fingerprints {
 
 /** Of several texts at once, such as all strings of a result. */
 export function mergeFingerprints(all: readonly Fingerprints[]): Fingerprints {
-  const tokens = new Set(all.flatMap((each) => each.tokens))
-  const shingles = new Set(all.flatMap((each) => each.shingles))
+  const tokens = all.flatMap((each) => each.tokens)
+  const shingles = all.flatMap((each) => each.shingles)
   return { tokens: smallest(tokens, tokensMax), shingles: smallest(shingles, shinglesMax) }
 }
 
-const smallest = (numbers: ReadonlySet<number>, countMax: number): number[] => [...Float64Array.from(numbers).sort().slice(0, countMax)]
+/** Sorting numbers and then dropping repeats is several times cheaper than a set of them. */
+function smallest(numbers: readonly number[], countMax: number): number[] {
+  const sorted = Float64Array.from(numbers).sort()
+  const kept: number[] = []
+  for (let at = 0; at < sorted.length && kept.length < countMax; at += 1) {
+    if (at === 0 || sorted[at] !== sorted[at - 1]) kept.push(sorted[at] as number)
+  }
+  return kept
+}
 
 function common(a: readonly number[], b: readonly number[]): number {
-  let [left, right, count] = [0, 0, 0]
+  let left = 0
+  let right = 0
+  let count = 0
   while (left < a.length && right < b.length) {
     const difference = (a[left] as number) - (b[right] as number)
     if (difference === 0) count += 1
@@ -109,18 +119,21 @@ function fold(lower: string): { codes: Uint16Array; length: number } {
 }
 
 /** Two rolling hashes over k characters; of each window the one with the smallest mixed value is kept (winnowing). */
-function collectShingles(lower: string, key: FingerprintKey, into: Set<number>): void {
+function collectShingles(lower: string, key: FingerprintKey, into: number[]): void {
   const { codes, length } = fold(lower)
   const count = length - shingleLength + 1
-  if (count < 1) return
+  if (count < 1 || (count < window && !hasWords(codes, length))) return
   const baseA = (key.low | 1) ^ 0x6b43a9b4
   const baseB = (key.high | 1) ^ 0x2545f49c
-  let [dropA, dropB, a, b] = [1, 1, 0, 0]
+  let dropA = 1
+  let dropB = 1
+  let a = 0
+  let b = 0
   for (let at = 0; at < shingleLength - 1; at += 1) {
     dropA = Math.imul(dropA, baseA)
     dropB = Math.imul(dropB, baseB)
   }
-  const ranks = new Uint32Array(window)
+  const ranks = new Int32Array(window)
   const firsts = new Int32Array(window)
   const seconds = new Int32Array(window)
   let least = -1
@@ -131,16 +144,17 @@ function collectShingles(lower: string, key: FingerprintKey, into: Set<number>):
     b = (Math.imul(b, baseB) + code) | 0
     const shingle = at - shingleLength + 1
     if (shingle < 0) continue
-    const slot = shingle % window
+    const slot = shingle & (window - 1)
     const rank = mix(a ^ key.high)
     ranks[slot] = rank
     firsts[slot] = a
     seconds[slot] = b
-    if (least < 0 || rank <= (ranks[least % window] as number)) least = shingle
-    else if (least <= shingle - window) least = leastOf(ranks, shingle)
+    // Expiry first: the slot of the one that leaves the window is already this one’s.
+    if (least >= 0 && least <= shingle - window) least = leastOf(ranks, shingle)
+    else if (least < 0 || rank <= (ranks[least & (window - 1)] as number)) least = shingle
     if (shingle >= Math.min(window, count) - 1 && least !== kept) {
       kept = least
-      into.add(shingleFrom + keyed(key, firsts[least % window] as number, seconds[least % window] as number))
+      into.push(shingleFrom + keyed(key, firsts[least & (window - 1)] as number, seconds[least & (window - 1)] as number))
     }
     const out = codes[shingle] as number
     a = (a - Math.imul(out, dropA)) | 0
@@ -148,10 +162,17 @@ function collectShingles(lower: string, key: FingerprintKey, into: Set<number>):
   }
 }
 
-function leastOf(ranks: Uint32Array, last: number): number {
+/** A lone date or number is no copied phrase; as a token it is judged by its own rules. */
+function hasWords(codes: Uint16Array, length: number): boolean {
+  let letters = 0
+  for (let at = 0; at < length; at += 1) if ((codes[at] as number) >= 97) letters += 1
+  return letters >= 8
+}
+
+function leastOf(ranks: Int32Array, last: number): number {
   let least = last
-  for (let shingle = last - 1; shingle > last - window; shingle -= 1) {
-    if ((ranks[shingle % window] as number) < (ranks[least % window] as number)) least = shingle
+  for (let shingle = last - 1; shingle > last - window && shingle >= 0; shingle -= 1) {
+    if ((ranks[shingle & (window - 1)] as number) < (ranks[least & (window - 1)] as number)) least = shingle
   }
   return least
 }
@@ -159,18 +180,22 @@ function leastOf(ranks: Uint32Array, last: number): number {
 function mix(value: number): number {
   let mixed = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
-  return (mixed ^ (mixed >>> 16)) >>> 0
+  return mixed ^ (mixed >>> 16)
 }
 
 /** HalfSipHash-1-3 of two words to 51 bits: without the key nobody can try guesses against stored fingerprints. */
 function keyed(key: FingerprintKey, first: number, second: number): number {
-  let [v0, v1, v2, v3] = [key.low, key.high, key.low ^ 0x6c796765, key.high ^ 0x74656462 ^ 0xee]
-  const words = [first, second, 8 << 24]
-  for (let at = 0; at < 10; at += 1) {
-    const word = at < 3 ? (words[at] as number) : 0
-    if (at === 3) v2 ^= 0xee
-    if (at === 7) {
-      words[0] = v1 ^ v3
+  let v0 = key.low
+  let v1 = key.high ^ 0xee
+  let v2 = key.low ^ 0x6c796765
+  let v3 = key.high ^ 0x74656462
+  let low = 0
+  // Three words (the last is the length), three rounds to finish, three more for the upper half.
+  for (let round = 0; round < 9; round += 1) {
+    const word = round === 0 ? first : round === 1 ? second : round === 2 ? 8 << 24 : 0
+    if (round === 3) v2 ^= 0xee
+    if (round === 6) {
+      low = v1 ^ v3
       v1 ^= 0xdd
     }
     v3 ^= word
@@ -186,7 +211,7 @@ function keyed(key: FingerprintKey, first: number, second: number): number {
     v2 = (v2 << 16) | (v2 >>> 16)
     v0 ^= word
   }
-  return ((words[0] as number) >>> 0) + (((v1 ^ v3) & 0x7ffff) >>> 0) * 2 ** 32
+  return (low >>> 0) + ((v1 ^ v3) & 0x7ffff) * 2 ** 32
 }
 
 const splitters = /[\s"'`<>(){}[\]|,;:=?&\\!]+/
@@ -195,9 +220,9 @@ const phoneShape = /\+\d(?:[ ().-]{0,2}\d){6,14}/g
 const groupedShape = /\d{1,3}(?:[,'’]\d{3}){1,4}/g
 
 /** Exact tokens, whatever stands around them. */
-function collectTokens(text: string, key: FingerprintKey, into: Set<number>): void {
+function collectTokens(text: string, key: FingerprintKey, into: number[]): void {
   const add = (token: string): void => {
-    if (into.size < tokensMax * 4) into.add(tokenHash(token, key))
+    if (into.length < tokensMax * 4) into.push(tokenHash(token, key))
   }
   let rest = text
   if (text.includes('⟦')) {
@@ -207,7 +232,8 @@ function collectTokens(text: string, key: FingerprintKey, into: Set<number>): vo
   if (!/[\d@]/.test(rest) && rest.length < 20) return
   if (rest.includes('+')) for (const match of rest.matchAll(phoneShape)) add(match[0].replace(/\D/g, ''))
   if (/\d[,'’]\d/.test(rest)) for (const match of rest.matchAll(groupedShape)) addNumber(match[0].replace(/\D/g, ''), add)
-  for (const word of rest.split(splitters)) if (word.length >= 6 && word.length <= wordMax) addWord(word.toLowerCase(), add)
+  for (const word of rest.split(splitters))
+    if (word.length >= 6 && word.length <= wordMax && (word.length >= 24 || /[\d@]/.test(word))) addWord(word.toLowerCase(), add)
 }
 
 function addWord(word: string, add: (token: string) => void): void {
@@ -217,7 +243,8 @@ function addWord(word: string, add: (token: string) => void): void {
     if (trimmed.indexOf('.', sign + 2) > 0 && trimmed.length <= 128) add(trimmed)
     return
   }
-  let [digits, letters] = [0, 0]
+  let digits = 0
+  let letters = 0
   for (let at = 0; at < trimmed.length; at += 1) {
     const code = trimmed.charCodeAt(at)
     if (code >= 48 && code <= 57) digits += 1
@@ -242,7 +269,8 @@ const isTime = (word: string): boolean => /^\d{4}-?\d\d-?\d\d(?:t[\d:.]{0,16}(?:
 const isVaried = (word: string): boolean => new Set(word).size >= 5
 
 function tokenHash(token: string, key: FingerprintKey): number {
-  let [a, b] = [token.length, 0x9e3779b9 | 0]
+  let a = token.length
+  let b = 0x9e3779b9 | 0
   for (let at = 0; at < token.length; at += 1) {
     const code = token.charCodeAt(at)
     a = Math.imul(a ^ code, 0x01000193) ^ (a >>> 15)

@@ -41,6 +41,9 @@ export const until = instant.default('2199-12-31T00:00:00Z').transform(asNanosec
 /** Rows asked for: never unbounded. */
 export const limit = (usual: number, most: number) => z.coerce.number().int().min(1).max(most).default(usual)
 
+/** Seconds of one interval of a series. */
+export const step = z.coerce.number().int().min(1).max(31_536_000).default(3_600)
+
 /** A filter from a URL: short, and only ever a query parameter. Absent, it is ''. */
 export const filter = z.string().max(300).default('')
 

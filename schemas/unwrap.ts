@@ -1,5 +1,5 @@
 /** Undoes the encodings in which content hides on its way from a source to a sink: eight of them, nested up to three deep, within a budget. */
-import { gunzipSync, inflateRawSync, inflateSync } from 'node:zlib'
+import { gunzipSync, inflateSync } from 'node:zlib'
 
 /** `bytesMax` bounds all decoded text of one call; `layersMax` how deep encodings are followed. */
 export type UnwrapBudget = Readonly<{ bytesMax: number; layersMax?: number; outputsMax?: number }>
@@ -57,12 +57,14 @@ function peel(text: string, bytesMax: number): Unwrapped[] {
 }
 
 const hexRun = /(?:\\x|%u00|0x)?[0-9A-Fa-f]{2}(?:(?:\\x|[ :,-]|0x){0,2}[0-9A-Fa-f]{2}){11,}/g
-const base64Run = /[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{2,})*={0,2}/g
+const runMin = 16
+const hexDigitsMin = 24
+/** A line of encoded text goes on in the next one where mail and PEM break it. */
+const wrappedLineMin = 60
 
-/** Runs of base64, base64url and hex that decode to text, or to compressed text. Images and hashes do not. */
+/** Runs of base64, base64url and hex that decode to text, or to compressed text. Images and hashes do not. In the order of the text. */
 export function encodedRuns(text: string, bytesMax = 1 << 20): EncodedRun[] {
   const runs: EncodedRun[] = []
-  if (text.length < 16) return runs
   let left = bytesMax
   const add = (start: number, raw: string, layer: Layer, bytes: Buffer): void => {
     const plain = plainText(bytes, left)
@@ -70,21 +72,75 @@ export function encodedRuns(text: string, bytesMax = 1 << 20): EncodedRun[] {
     left -= plain.text.length
     runs.push({ start, end: start + raw.length, layers: plain.compressed ? [layer, 'gzip'] : [layer], text: plain.text })
   }
-  for (const match of text.matchAll(base64Run)) {
-    if (runs.length >= runsMax || left <= 0) break
-    for (const { at, raw } of startsLikeText(match[0]) ? [{ at: 0, raw: match[0] }] : piecesOf(match[0])) {
-      const layer = /[-_]/.test(raw) ? 'base64url' : 'base64'
-      add(match.index + at, raw, layer, Buffer.from(raw.replace(/\s/g, ''), 'base64'))
+  const full = (): boolean => runs.length >= runsMax || left <= 0
+  eachStretch(text, {
+    base64(start, end) {
+      if (full()) return
+      const whole = text.slice(start, end)
+      for (const { at, raw } of startsLikeText(whole) ? [{ at: 0, raw: whole }] : piecesOf(whole)) {
+        add(start + at, raw, /[-_]/.test(raw) ? 'base64url' : 'base64', Buffer.from(raw.replace(/\s/g, ''), 'base64'))
+      }
+    },
+    hex(start, end) {
+      if (full()) return
+      for (const match of text.slice(start, end).matchAll(hexRun)) {
+        const digits = match[0].replace(/\\x|%u00|0x|[ :,-]/g, '')
+        if (/[1-9a-fA-F]/.test(digits)) add(start + match.index, match[0], 'hex', Buffer.from(digits.slice(0, digits.length & ~1), 'hex'))
+      }
+    },
+  })
+  return runs.sort((a, b) => a.start - b.start)
+}
+
+type Stretches = Readonly<{ base64: (start: number, end: number) => void; hex: (start: number, end: number) => void }>
+
+/** One look at each character; expressions would start anew at every letter of every word. */
+function eachStretch(text: string, report: Stretches): void {
+  let runStart = 0
+  let lineStart = 0
+  let hexStart = 0
+  let hexDigits = 0
+  for (let at = 0; at <= text.length; at += 1) {
+    const code = at < text.length ? text.charCodeAt(at) : 0
+    const mark = markOf(code)
+    if ((mark & inBase64) === 0) {
+      if (
+        (code === 10 || code === 13) &&
+        at - lineStart >= wrappedLineMin &&
+        (markOf(text.charCodeAt(at + (code === 13 ? 2 : 1))) & inBase64) !== 0
+      ) {
+        if (code === 13) at += 1
+        lineStart = at + 1
+      } else {
+        let end = at
+        while (end - at < 2 && text.charCodeAt(end) === 61) end += 1
+        if (at - runStart >= runMin) report.base64(runStart, end)
+        runStart = at + 1
+        lineStart = at + 1
+      }
+    }
+    if ((mark & inHex) !== 0) hexDigits += 1
+    else if ((mark & betweenHex) === 0) {
+      if (hexDigits >= hexDigitsMin) report.hex(hexStart, at)
+      hexStart = at + 1
+      hexDigits = 0
     }
   }
-  if (!/[0-9A-Fa-f]{2}[^G-Zg-z]{0,2}[0-9A-Fa-f]{2}/.test(text)) return runs
-  for (const match of text.matchAll(hexRun)) {
-    if (runs.length >= runsMax || left <= 0) break
-    const digits = match[0].replace(/\\x|%u00|0x|[ :,-]/g, '')
-    if (/[1-9a-fA-F]/.test(digits)) add(match.index, match[0], 'hex', Buffer.from(digits.slice(0, digits.length & ~1), 'hex'))
-  }
-  return runs
 }
+
+const inBase64 = 1
+const inHex = 2
+const betweenHex = 4
+/** Of each ASCII character what it may belong to. Between pairs of hex digits stand `\x`, `0x`, `%u`, space, colon, comma or dash. */
+const marks: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code)
+  return (
+    (/[\w+/-]/.test(character) ? inBase64 : 0) |
+    (/[0-9A-Fa-f]/.test(character) ? inHex : 0) |
+    (/[\\x%u :,-]/.test(character) ? betweenHex : 0)
+  )
+})
+const markOf = (code: number): number => (code < 128 ? (marks[code] as number) : 0)
 
 /** A path or a long word may stand before the encoded part; both are written in the letters of base64. */
 function piecesOf(run: string): { at: number; raw: string }[] {
@@ -104,7 +160,8 @@ function startsLikeText(raw: string): boolean {
 }
 
 const isCompressed = (bytes: Buffer): boolean =>
-  (bytes[0] === 0x1f && bytes[1] === 0x8b) || (bytes[0] === 0x78 && [0x01, 0x5e, 0x9c, 0xda].includes(bytes[1] ?? 0))
+  (bytes[0] === 0x1f && bytes[1] === 0x8b) ||
+  (bytes[0] === 0x78 && (bytes[1] === 0x01 || bytes[1] === 0x5e || bytes[1] === 0x9c || bytes[1] === 0xda))
 
 /** Bytes below `until` hold no control character but white space. */
 function printable(bytes: Buffer, until: number): boolean {
@@ -128,12 +185,11 @@ function plainText(bytes: Buffer, bytesMax: number): { text: string; compressed:
 
 function inflate(bytes: Buffer, bytesMax: number): Buffer | undefined {
   const options = { maxOutputLength: Math.min(bytesMax, 4 << 20) }
-  for (const attempt of bytes[0] === 0x1f ? [gunzipSync] : [inflateSync, inflateRawSync]) {
-    try {
-      return attempt(bytes, options)
-    } catch {} // not that format, or larger than the budget: the next, or nothing
+  try {
+    return bytes[0] === 0x1f ? gunzipSync(bytes, options) : inflateSync(bytes, options)
+  } catch {
+    return undefined // not that format after all, or larger than the budget
   }
-  return undefined
 }
 
 function utf8(bytes: Buffer): string | undefined {

@@ -1,7 +1,7 @@
 /** The list of alerts, newest first, from a place on. */
 import { z } from 'zod'
 import { defineQuery, filter, filters, limit, since, until } from '../../schemas/query.ts'
-import { AlertRow } from '../alert-row.ts'
+import { AlertRow, alertColumns } from '../alert-row.ts'
 
 export default defineQuery({
   name: 'alerts',
@@ -39,7 +39,7 @@ export default defineQuery({
           AND ({status:String} = '' OR ({status:String} = 'acknowledged') = (alert_id IN (SELECT alert_id FROM acknowledged)))
         ORDER BY time DESC, alert_id DESC
         LIMIT {limit:UInt32})
-    SELECT page.* EXCEPT (tenant, severity_rank, families, bus_topic, bus_partition, bus_offset, stored),
+    SELECT ${alertColumns},
       counted.hits AS hits, counted.last AS last_hit, acknowledged.at AS acknowledged_at, acknowledged.by AS acknowledged_by
     FROM page
     LEFT JOIN (

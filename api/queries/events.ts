@@ -1,4 +1,4 @@
-/** The list of events, newest first, from a place on. */
+/** The list of events, newest first, from a place on. The page is found by its narrow columns; only its own rows are read whole. */
 import { z } from 'zod'
 import { defineQuery, filter, filters, limit, since, until } from '../../schemas/query.ts'
 import { EventRow, eventColumns } from '../event-row.ts'
@@ -26,22 +26,31 @@ export default defineQuery({
   }),
   row: EventRow,
   sql: `
+    WITH page AS (
+      SELECT time, \`lapwing.event.id\` AS id FROM events
+      WHERE \`lapwing.tenant\` = {tenant:String}
+        AND time >= fromUnixTimestamp64Nano({since:Int64}) AND time < fromUnixTimestamp64Nano({until:Int64})
+        AND time <= fromUnixTimestamp64Nano({before_time:Int64})
+        AND (time, \`lapwing.event.id\`) < (fromUnixTimestamp64Nano({before_time:Int64}), {before_id:String})
+        AND (empty({kind:Array(String)}) OR \`lapwing.event.kind\` IN {kind:Array(String)})
+        AND ({method:String} = '' OR \`mcp.method.name\` = {method:String})
+        AND ({tool:String} = '' OR \`gen_ai.tool.name\` = {tool:String})
+        AND ({server:String} = '' OR \`lapwing.server.id\` = {server:String} OR \`lapwing.server.alias\` = {server:String})
+        AND ({actor:String} = '' OR \`lapwing.actor\` = {actor:String})
+        AND ({call:String} = '' OR \`lapwing.call.id\` = {call:String})
+        AND ({thread:String} = '' OR \`lapwing.event.id\` IN (
+          SELECT event_id FROM thread_links WHERE tenant = {tenant:String} AND thread_id = {thread:String}))
+        AND (empty({words:Array(String)}) OR arrayAll(at -> at > 0, multiSearchAllPositionsCaseInsensitiveUTF8(
+          concatWithSeparator('\\n', \`gen_ai.tool.name\`, \`mcp.method.name\`, \`lapwing.server.alias\`, \`mcp.resource.uri\`,
+            \`gen_ai.tool.call.arguments\`, \`gen_ai.tool.call.result\`, \`lapwing.params\`, \`lapwing.result\`, \`lapwing.error.message\`),
+          if(empty({words:Array(String)}), [''], {words:Array(String)}))))
+      ORDER BY time DESC, id DESC
+      LIMIT 1 BY id
+      LIMIT {limit:UInt32})
     SELECT ${eventColumns} FROM events
     WHERE \`lapwing.tenant\` = {tenant:String}
-      AND time >= fromUnixTimestamp64Nano({since:Int64}) AND time < fromUnixTimestamp64Nano({until:Int64})
-      AND time <= fromUnixTimestamp64Nano({before_time:Int64})
-      AND (time, \`lapwing.event.id\`) < (fromUnixTimestamp64Nano({before_time:Int64}), {before_id:String})
-      AND (empty({kind:Array(String)}) OR \`lapwing.event.kind\` IN {kind:Array(String)})
-      AND ({method:String} = '' OR \`mcp.method.name\` = {method:String})
-      AND ({tool:String} = '' OR \`gen_ai.tool.name\` = {tool:String})
-      AND ({server:String} = '' OR \`lapwing.server.id\` = {server:String} OR \`lapwing.server.alias\` = {server:String})
-      AND ({actor:String} = '' OR \`lapwing.actor\` = {actor:String})
-      AND ({call:String} = '' OR \`lapwing.call.id\` = {call:String})
-      AND ({thread:String} = '' OR \`lapwing.event.id\` IN (
-        SELECT event_id FROM thread_links WHERE tenant = {tenant:String} AND thread_id = {thread:String}))
-      AND arrayAll(word -> positionCaseInsensitiveUTF8(concatWithSeparator('\\n', \`gen_ai.tool.name\`, \`mcp.method.name\`,
-          \`lapwing.server.alias\`, \`mcp.resource.uri\`, \`gen_ai.tool.call.arguments\`, \`gen_ai.tool.call.result\`,
-          \`lapwing.params\`, \`lapwing.result\`, \`lapwing.error.message\`), word) > 0, {words:Array(String)})
+      AND time >= (SELECT min(time) FROM page) AND time <= (SELECT max(time) FROM page)
+      AND \`lapwing.event.id\` IN (SELECT id FROM page)
     ORDER BY time DESC, \`lapwing.event.id\` DESC
     LIMIT 1 BY \`lapwing.event.id\`
     LIMIT {limit:UInt32}`,

@@ -36,7 +36,9 @@ export default defineQuery({
       WHERE \`lapwing.tenant\` = {tenant:String} AND \`lapwing.server.id\` > {after:String}
         AND ({server:String} = '' OR \`lapwing.server.id\` = {server:String})
       GROUP BY server_id ORDER BY server_id LIMIT {limit:UInt32})
-    SELECT seen.*, offered.tools AS tools, raised.alerts AS alerts
+    SELECT seen.server_id AS server_id, seen.alias AS alias, seen.name AS name, seen.version AS version, seen.transport AS transport,
+      seen.grade AS grade, seen.actors AS actors, seen.events AS events, seen.calls AS calls, seen.first_seen AS first_seen,
+      seen.last_seen AS last_seen, offered.tools AS tools, raised.alerts AS alerts
     FROM seen
     LEFT JOIN (
       SELECT server_key AS server_id, uniqExact(tool_name) AS tools FROM definitions

@@ -12,6 +12,8 @@ export type Store = AsyncDisposable & {
   readonly client: ClickHouseClient
   readonly kind: StoreTarget['kind']
   readonly url: string
+  /** The engine's password, for a tool of the same process. */
+  readonly token: string
   /** How often the engine child was started again. */
   restarts(): number
   /** Process id of the engine child, while there is one. */
@@ -65,6 +67,7 @@ export async function openStore(target: StoreTarget): Promise<Store> {
     client,
     kind: target.kind,
     url: address.url,
+    token: address.password,
     restarts: () => engine?.restarts() ?? 0,
     pid: () => engine?.pid(),
     close: () => owned.disposeAsync(),

@@ -17,6 +17,8 @@ export type Sessions = {
   /** Throws before the first chunk when the statement fails early. `signal`: nobody waits for the answer any more. */
   run(request: EngineRequest, signal: AbortSignal): Promise<Rows>
   running(): number
+  /** Removes rows in flight from shared memory: the process is about to end without them. */
+  abandon(): void
   close(): void
 }
 
@@ -117,6 +119,7 @@ export function createSessions(dir: string, limits: EngineLimits, openSpill: () 
       }
     },
     running: () => active.size,
+    abandon: () => spill.close(),
     close() {
       root.close()
       spill.close()

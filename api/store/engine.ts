@@ -40,11 +40,19 @@ async function openSessions(order: EngineOrder): Promise<Sessions> {
 async function serve(order: EngineOrder) {
   const sessions = await openSessions(order)
   const server = createEngineServer(sessions, order.token)
+  process.off('disconnect', leave)
+  process.on('disconnect', () => {
+    sessions.abandon()
+    leave()
+  })
   process.on('message', (message) => {
     if (message !== 'close') return
     server.close()
     server.closeAllConnections()
-    if (sessions.running() > 0) leave()
+    if (sessions.running() > 0) {
+      sessions.abandon()
+      leave()
+    }
     sessions.close()
     process.exit(0)
   })

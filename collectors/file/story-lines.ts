@@ -10,9 +10,11 @@ import { isObject, type JsonObject } from '../jsonrpc/protocol.ts'
 import { depthMax } from '../jsonrpc/raw-facts.ts'
 
 /** 2026-01-01T00:00:00Z: second 0 of files that carry offsets. */
-export const epochNs = 1_767_225_600_000_000_000n
+const epochNs = 1_767_225_600_000_000_000n
 /** Connections of one item whose state is held; the one unused for longest is forgotten. */
 const connectionsMax = 1000
+/** Times are nanoseconds since 1970 in at most 19 digits. */
+const secondsMin = -1_767_225_600
 const secondsMax = 7_000_000_000
 
 export type ItemContext = Readonly<{ item: string; tenant: string; keyedHash: (text: string) => string }>
@@ -40,16 +42,16 @@ const directions: ReadonlyMap<unknown, Seen['direction']> = new Map<unknown, See
   ['s2c', 'server_to_client'],
 ])
 
-export function timeOf(seconds: unknown): bigint {
+function timeOf(seconds: unknown): bigint {
   if (seconds === undefined) return epochNs
-  if (typeof seconds !== 'number' || !Number.isFinite(seconds) || Math.abs(seconds) > secondsMax) {
+  if (typeof seconds !== 'number' || !(seconds >= secondsMin && seconds <= secondsMax)) {
     throw new Fault('INPUT_UNREADABLE', 't is not a number of seconds')
   }
   return epochNs + BigInt(Math.round(seconds * 1e6)) * 1000n
 }
 
 /** `alias@host` names the host; the server is the alias, whatever the host. */
-export function placeOf(srv: unknown): { alias: string | undefined; hostApp: string | undefined } {
+function placeOf(srv: unknown): { alias: string | undefined; hostApp: string | undefined } {
   const given = text(srv)
   const at = given?.lastIndexOf('@') ?? -1
   if (given === undefined || at <= 0) return { alias: given, hostApp: undefined }
@@ -81,12 +83,13 @@ const decisions: ReadonlyMap<unknown, NonNullable<McpEvent['decisionOutcome']>> 
 
 /** A host event keeps its own members in `params`; the few that have a field are there too. */
 function hostEvent(line: JsonObject, number: number, { item, tenant, keyedHash }: ItemContext): McpEvent {
-  const name = String(line.ev)
+  const name = text(line.ev)
+  if (name === undefined) throw new Fault('INPUT_UNREADABLE', 'ev is not a name')
   const { alias, hostApp } = placeOf(line.srv)
   const principal = text(line.principal)
   const session = text(line.session)
   const command = text(line.command)
-  const args = Array.isArray(line.args) ? line.args.map(String) : []
+  const args = Array.isArray(line.args) ? line.args.map((arg) => (typeof arg === 'string' ? arg : JSON.stringify(arg))) : []
   const others = othersOf(line)
   const app = name === 'egress' || name === 'http_request' ? undefined : text(line.host)
   const decision = decisions.get(line.decision ?? line.outcome)

@@ -3,7 +3,7 @@ import type { Json } from '../../schemas/event.ts'
 import { isObject, type JsonObject } from './protocol.ts'
 
 /** Stands where a handle stood. Not a secret token: a handle in its own place is not a leak. */
-export const handleToken = (kind: 'request-state' | 'task', hash: string): string => `⟦handle:${kind}:${hash}⟧`
+const handleToken = (kind: 'request-state' | 'task', hash: string): string => `⟦handle:${kind}:${hash}⟧`
 
 export type Handles = Readonly<{ value: Json | undefined; requestStateHash?: string | undefined; taskHash?: string | undefined }>
 type KeyedHash = (text: string) => string

@@ -70,7 +70,7 @@ export function readHttp(http: HttpFacts, keyedHash: (text: string) => string): 
   for (const [name, values] of all) {
     if (credentials.has(name)) continue
     const safe = values.map((value): Json => {
-      if (name.startsWith('mcp_param_')) return keyedHash(String(value)) // copies of arguments
+      if (name.startsWith('mcp_param_')) return keyedHash(JSON.stringify(value)) // copies of arguments
       if (typeof value !== 'string') return value
       session ??= querySession.exec(value)?.[2]
       return value.replace(querySession, (_, head: string, id: string) => `${head}${keyedHash(id)}`)
@@ -79,7 +79,8 @@ export function readHttp(http: HttpFacts, keyedHash: (text: string) => string): 
   }
   const texts = new Map([...all].map(([name, values]) => [name, values.filter((value) => typeof value === 'string')]))
   const first = (name: string): string | undefined => texts.get(name)?.[0]?.trim()
-  const status = Number(all.get('status')?.[0])
+  const given = all.get('status')?.[0]
+  const status = typeof given === 'string' || typeof given === 'number' ? Number(given) : Number.NaN // an object may have no text
   const authorization = /^([A-Za-z][A-Za-z0-9_-]{0,30})\s+(\S.*)$/s.exec(first('authorization') ?? '')
   const key = first('x_api_key') ?? first('api_key')
   return {

@@ -57,7 +57,7 @@ export type Seen = Readonly<{
 }>
 
 /** Requests without an answer, issued states, tasks: each at most so many. */
-export const waitingMaxDefault = 10_000
+const waitingMaxDefault = 10_000
 
 /** The era and version of this message, by the strongest evidence it carries; else by what the connection showed before. */
 function versionOf({ state, message, http, party }: Work, method: string | undefined): Loose {

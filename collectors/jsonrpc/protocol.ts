@@ -10,7 +10,7 @@ export const textOf = (value: unknown): string | undefined => (typeof value === 
 
 const prefix = 'io.modelcontextprotocol/'
 /** First revision without a handshake. Revisions are dates, so text order is time order. */
-export const modernSince = '2026-07-28'
+const modernSince = '2026-07-28'
 const revision = /^\d{4}-\d{2}-\d{2}$/
 const modernMethods: ReadonlySet<string> = new Set([
   'server/discover',

@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer'
 /** Deeper messages are not parsed: no honest MCP message is near, and several parsers in the field fall over. */
 export const depthMax = 64
 /** Larger messages are not parsed; their size is a fact. */
-export const messageBytesMax = 32 * 1024 * 1024
+const messageBytesMax = 32 * 1024 * 1024
 /** Elements of a batch that get facts (and events) of their own. */
 export const batchMax = 1000
 /** Distinct argument names compared for duplicates. */
@@ -39,18 +39,20 @@ const paramsKeys: ReadonlySet<string> = new Set(['name', 'arguments', 'uri', '_m
 /** As Go's encoding/json folds names: also the long s (U+017F) and the Kelvin sign (U+212A) equal their ASCII letters. */
 export const foldKey = (key: string): string => key.toUpperCase().toLowerCase()
 
+/** What is kept of a message that is too large. */
+const headMax = 128 * 1024
+
 /** Bytes → text. Invalid UTF-8 is decoded with replacement characters and told; a byte order mark is removed and told. */
-export function decodeText(raw: string | Uint8Array): { text: string; bytes: number; facts: string[] } {
+function decodeText(raw: string | Uint8Array): { text: string; facts: string[] } {
   const facts: string[] = []
   let text = typeof raw === 'string' ? raw : Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('utf8')
-  const bytes = typeof raw === 'string' ? Buffer.byteLength(raw) : raw.byteLength
   if (typeof raw !== 'string' && !isUtf8(raw)) facts.push('invalid_utf8')
   if (text.charCodeAt(0) === 0xfeff) {
     facts.push('bom')
     text = text.slice(1)
   }
   if (typeof raw === 'string' && !text.isWellFormed()) facts.push('lone_surrogate')
-  return { text, bytes, facts }
+  return { text, facts }
 }
 
 /** Skips JSON white space. */
@@ -215,16 +217,18 @@ function walk(text: string, note: Notes['add'], limit: number): { depth: number;
 /** The facts of one message's text. Never throws; linear in its length. */
 export function scanRaw(raw: string | Uint8Array, limits: ScanLimits = {}): RawScan {
   const limit = limits.depthMax ?? depthMax
-  const { text, bytes, facts } = decodeText(raw)
+  const size = typeof raw === 'string' ? Buffer.byteLength(raw) : raw.byteLength
+  if (size > (limits.bytesMax ?? messageBytesMax)) {
+    // Only the head is decoded: beyond 512 MiB no text could hold it.
+    const { text } = decodeText(typeof raw === 'string' ? raw.slice(0, headMax) : raw.subarray(0, headMax))
+    return { text, bytes: size, depth: 0, end: text.length, facts: ['too_large'], elementFacts: new Map(), parseable: false }
+  }
+  const { text, facts } = decodeText(raw)
   const found = notes()
   for (const fact of facts) found.add(fact)
-  if (bytes > (limits.bytesMax ?? messageBytesMax)) {
-    found.add('too_large')
-    return { text, bytes, depth: 0, end: text.length, facts: [...found.facts], elementFacts: new Map(), parseable: false }
-  }
   const { depth, end } = walk(text, found.add, limit)
   if (depth > limit) found.add('depth')
   if (pastBlanks(text, end) < text.length) found.add('trailing_data')
   const elementFacts = new Map([...found.elements].map(([element, set]) => [element, [...set]]))
-  return { text, bytes, depth, end, facts: [...found.facts], elementFacts, parseable: depth <= limit }
+  return { text, bytes: size, depth, end, facts: [...found.facts], elementFacts, parseable: depth <= limit }
 }

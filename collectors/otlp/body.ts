@@ -36,9 +36,9 @@ function receive(request: IncomingMessage, bytesMax: number, room: Room, held: H
     }
     const onData = (chunk: Buffer): void => {
       size += chunk.length
-      if (size > bytesMax) return finish('too_large')
-      if (!take(room, held, chunk.length)) return finish('busy')
-      chunks.push(chunk)
+      if (size > bytesMax) finish('too_large')
+      else if (take(room, held, chunk.length)) chunks.push(chunk)
+      else finish('busy')
     }
     request.on('data', onData)
     request.once('end', () => resolve({ body: Buffer.concat(chunks, size) }))

@@ -53,9 +53,9 @@ export function spendAttribute(budget: Budget): void {
 /** Ends a record: true when it may be kept. Facts of the record are taken out. */
 export function settle(budget: Budget, refusal: string | undefined): { kept: boolean; facts: readonly string[] } {
   const reason = budget.refusal ?? refusal
-  const facts = budget.facts
+  const facts = budget.facts.sort() // fields come in any order: the same message has the same facts
   budget.refusal = undefined
-  if (facts.length > 0) budget.facts = []
+  budget.facts = []
   if (reason === undefined) return { kept: true, facts }
   budget.rejected += 1
   budget.reason ||= reason

@@ -96,7 +96,11 @@ function outcomeOfCode(code: number): NonNullable<McpEvent['outcome']> {
 
 /** Threshold of consistent probability sampling: `ot=th:c` keeps 1 − 0xc/16 of all traces. */
 export function samplingRatioOf(traceState: string): number | undefined {
-  const threshold = /(?:^|,)\s*ot=[^,]*?(?:^|;|=)th:([0-9a-f]{1,14})(?:;|,|$)/.exec(traceState.slice(0, 512))?.[1]
+  const ours = traceState
+    .slice(0, 512)
+    .split(',')
+    .find((member) => member.trimStart().startsWith('ot='))
+  const threshold = /[=;]th:([0-9a-f]{1,14})(?:;|\s*$)/.exec(ours ?? '')?.[1]
   return threshold === undefined ? undefined : 1 - Number.parseInt(threshold, 16) / 16 ** threshold.length
 }
 

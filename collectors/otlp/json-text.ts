@@ -50,11 +50,36 @@ export function parseBounded(bytes: Uint8Array): unknown {
   }
 }
 
+/** Brackets outside strings; strings, which are most of a content, are skipped by searching for their end. */
+function nestsTooDeep(text: string, depthMax: number): boolean {
+  let depth = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === 0x5b || code === 0x7b) {
+      depth += 1
+      if (depth > depthMax) return true
+    } else if (code === 0x5d || code === 0x7d) depth -= 1
+    else if (code === QUOTE) {
+      at = endOfString(text, at)
+      if (at < 0) return false // no JSON at all
+    }
+  }
+  return false
+}
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1)
+  while (end >= 0) {
+    let backslashes = 0
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes += 1
+    if (backslashes % 2 === 0) return end
+    end = text.indexOf('"', end + 1)
+  }
+  return end
+}
+
 /** JSON written into a text attribute; anything that is not JSON, or nests too deeply to pass on, stays the text it is. */
 export function jsonInText(text: string): Json {
-  const first = text.trimStart()[0]
-  if (first !== '{' && first !== '[') return text
-  if (scan(Buffer.from(text), jsonDepthMax).tooDeep) return text
+  if (!/^\s*[[{]/.test(text) || nestsTooDeep(text, jsonDepthMax)) return text
   try {
     return JSON.parse(text) as Json
   } catch {

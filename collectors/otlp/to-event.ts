@@ -49,8 +49,17 @@ export function toEvent(record: OtlpRecord, context: IngestContext): McpEvent | 
   Object.assign(event, actor(draft, context)) // our own three keys
   event.unmapped = unmapped(draft)
   if (draft.facts.length > 0) event.rawFacts = draft.facts
-  for (const key of Object.keys(event) as (keyof Loose)[]) if (event[key] === undefined) delete event[key]
-  return event as McpEvent // safe: envelope sets every required field, and what is undefined is gone
+  return withoutAbsent(event)
+}
+
+/** A fresh object: deleting would leave a slow one, which is then read and written many times. */
+function withoutAbsent(event: Loose): McpEvent {
+  const out: Record<string, unknown> = {}
+  for (const field in event) {
+    const value = event[field as keyof Loose]
+    if (value !== undefined) out[field] = value
+  }
+  return out as McpEvent // safe: envelope sets every required field, and the names are our own
 }
 
 function envelope(record: OtlpRecord, context: IngestContext): Loose {
@@ -153,26 +162,31 @@ function actor({ event, rest, record }: Draft, context: IngestContext) {
 
 /** Every attribute that became no field, the resource's among them, and what the span says beside its attributes. */
 function unmapped({ record, rest, event }: Draft): Json | undefined {
-  const all: [string, Json][] = [...rest]
-  const { span, log, resource, scope } = record
-  if (scope.name && scope.name !== event.dialect) all.push(['scope.name', scope.name])
-  if (span) {
-    all.push(['span.name', span.name])
-    if (span.kind !== 0) all.push(['span.kind', span.kind])
-    if (span.statusCode !== 0) all.push(['span.status.code', span.statusCode])
-    if (span.statusMessage && event.errorMessage !== span.statusMessage) all.push(['span.status.message', span.statusMessage])
-    if (span.events.length > 0)
-      all.push([
-        'span.events',
-        span.events.map(({ name, time, attributes }) => ({ name, time: String(time), attributes: jsonOf(attributes) })),
-      ])
-  } else {
-    if (log.body !== null) all.push(['log.body', log.body])
-    if (log.severityText) all.push(['log.severity', log.severityText])
-    else if (log.severityNumber !== 0) all.push(['log.severity', log.severityNumber])
+  const { resource } = record
+  const all = besideAttributes(record, event)
+  // An attribute may bear the name of one of ours; neither replaces the other.
+  for (const [name, value] of rest) all.set(all.has(name) ? `attribute.${name}` : name, value)
+  for (const [name, value] of resource) if (!resourceConsumed.has(name)) all.set(`resource.${name}`, value)
+  return all.size > 0 ? jsonOf(all) : undefined
+}
+function besideAttributes({ span, log, scope }: OtlpRecord, event: Loose): Map<string, Json> {
+  const all = new Map<string, Json>()
+  if (scope.name && scope.name !== event.dialect) all.set('scope.name', scope.name)
+  if (log) {
+    if (log.body !== null) all.set('log.body', log.body)
+    if (log.severityText || log.severityNumber !== 0) all.set('log.severity', log.severityText || log.severityNumber)
+    return all
   }
-  for (const [name, value] of resource) if (!resourceConsumed.has(name)) all.push([`resource.${name}`, value])
-  return all.length > 0 ? jsonOf(all) : undefined
+  all.set('span.name', span.name)
+  if (span.kind !== 0) all.set('span.kind', span.kind)
+  if (span.statusCode !== 0) all.set('span.status.code', span.statusCode)
+  if (span.statusMessage && event.errorMessage !== span.statusMessage) all.set('span.status.message', span.statusMessage)
+  if (span.events.length > 0)
+    all.set(
+      'span.events',
+      span.events.map(({ name, time, attributes }) => ({ name, time: String(time), attributes: jsonOf(attributes) })),
+    )
+  return all
 }
 
 /** Our own taps: attributes are an event's fields. Who and whose are the receiver's to say, and nobody attests himself. */

@@ -60,9 +60,9 @@ function assignment(text: string, _start: number, end: number): Spot | undefined
   const operator = between.exec(text)?.[0]
   if (operator === undefined) return undefined
   const name = text.slice(nameStart, nameEnd)
-  const kind = nameKind(name)
-  if (kind === undefined) return undefined
   const before = text[nameStart - 1]
+  const kind = before === '⟦' ? undefined : nameKind(name) // a token of ours, perhaps cut off
+  if (kind === undefined) return undefined
   if (/^[^=:,>%]*$/.test(operator) && !/ is /.test(operator) && !name.startsWith('--')) return undefined
   if (operator.includes('>') && !operator.includes('=>') && before !== '<') return undefined
   const at = nameEnd + operator.length
@@ -96,7 +96,7 @@ function backward(text: string, from: number, max: number): number {
 }
 
 const scheme =
-  /authorization\\{0,3}["'`]?\s{0,4}[:=,]\s{0,4}\\{0,3}["'`]?(?:(Bearer|Basic|Token|Api-?Key|Api-Token|Negotiate|Digest)[ \t]{1,4})?([A-Za-z0-9_~+/.=:-]{8,4096})/iy
+  /authorization\\{0,3}["'`]?\s{0,4}[:=,]\s{0,4}\\{0,3}["'`]?(?:(Bearer|Basic|Token|Api-?Key|Api-Token|Negotiate|Digest)[ \t]{1,4})?([A-Za-z0-9_~+/.=-]{8,4096})/iy
 /** `Authorization: …`, whatever the scheme. */
 function authorization(text: string, start: number): Spot | undefined {
   scheme.lastIndex = start
@@ -159,7 +159,9 @@ function privateKey(text: string, start: number): Spot | undefined {
   }
   let at = bodyStart
   while (at < text.length && at - bodyStart < pemMax && /[A-Za-z0-9+/=\s\\:,-]/.test(text[at] as string)) at += 1
-  return { kind: 'private-key', start, end: at }
+  // Without anything of the key behind it the header is prose about keys, unless it is all there is.
+  const some = /[A-Za-z0-9+/=]{16}/.test(text.slice(bodyStart, at)) || (at === text.length && text.slice(0, start).trim() === '')
+  return some ? { kind: 'private-key', start, end: at } : undefined
 }
 
 const codeAfter = /[^\n\d]{0,24}?\b(\d{4,8})\b/y

@@ -1,8 +1,8 @@
 /** Finds secrets in a text: one pass for the literals, then each rule looks at its own few places. */
+import { secretTokenPattern } from '../../schemas/secret.ts'
 import { type ContextRule, contextRules, type Spot } from './context-rules.ts'
 import { compileLiterals } from './literals.ts'
 import { findPersonal } from './personal.ts'
-import { isMaskedAfter } from './plausible.ts'
 import { type VendorRule, vendorRules } from './vendor-rules.ts'
 
 export type Secret = Readonly<{ kind: string; start: number; end: number; value: string }>
@@ -51,7 +51,7 @@ export function createSecretFinder(): FindSecrets {
       looks += 1
       const start = end - (literals[literal] as string).length
       const owner = owners[literal]
-      if (owner?.vendor) push(strong, lookVendor(owner.vendor, text, start))
+      if (owner?.vendor) push(strong, lookVendor(owner.vendor, text, start, isTelling(literals[literal] as string)))
       else if (owner?.context) push(weak, owner.context.look(text, start, end))
     })
     if (/\d{4}/.test(text)) weak.push(...findPersonal(text))
@@ -64,19 +64,22 @@ function push(spots: Spot[], spot: Spot | undefined): void {
   if (spot) spots.push(spot)
 }
 
-function lookVendor(rule: VendorRule, text: string, literalStart: number): Spot | undefined {
+/** `ghp_` is no part of a word, so a letter glued before it hides nothing; `sk-` and `akia` are in many. */
+const isTelling = (literal: string): boolean => literal.length > 3 && /[_-]/.test(literal)
+
+function lookVendor(rule: VendorRule, text: string, literalStart: number, telling: boolean): Spot | undefined {
   const { pattern } = rule
   const from = Math.max(0, literalStart - rule.back)
-  if (rule.back === 0 && isInsideWord(text, literalStart)) return undefined
+  if (rule.back === 0 && !telling && isInsideWord(text, literalStart)) return undefined
   pattern.lastIndex = from
   const match = rule.back === 0 ? pattern.exec(text) : searchNear(pattern, text, from, literalStart)
   if (!match) return undefined
   const whole = match.index
-  if (isInsideWord(text, whole)) return undefined
+  if (!telling && isInsideWord(text, whole)) return undefined
   const value = match[1] ?? match[0]
   const start = whole + match[0].length - value.length
   const end = start + value.length
-  if (isWordCode(text.charCodeAt(end)) || !rule.accept(value) || isMaskedAfter(text.slice(end, end + 12))) return undefined
+  if ((!telling && isWordCode(text.charCodeAt(end))) || !rule.accept(value)) return undefined
   return { kind: rule.kind, start, end }
 }
 
@@ -99,15 +102,28 @@ function isInsideWord(text: string, start: number): boolean {
   return !/^%[0-9A-Fa-f]{2}$/.test(text.slice(Math.max(0, start - 3), start))
 }
 
-/** Overlaps: what is known by its own form beats what its place suggests, then the longer one. Tokens of earlier redaction are left alone. */
+/** Overlaps: what is known by its own form beats what its place suggests, then the longer one. Tokens of earlier redaction beat all. */
 function settle(text: string, strong: readonly Spot[], weak: readonly Spot[]): Secret[] {
-  const taken: Spot[] = []
-  const bySize = (a: Spot, b: Spot): number => b.end - b.start - (a.end - a.start) || a.start - b.start
-  for (const spot of [...[...strong].sort(bySize), ...[...weak].sort(bySize)]) {
-    if (!taken.some((other) => spot.start < other.end && other.start < spot.end)) taken.push(spot)
+  const tokens = text.includes('⟦')
+    ? [...text.matchAll(secretTokenPattern)].map(({ 0: { length }, index }) => ({ kind: '', start: index, end: index + length }))
+    : []
+  const ranked = [tokens, strong, weak].flatMap((spots, rank) => spots.map((spot) => ({ spot, rank })))
+  ranked.sort((a, b) => a.spot.start - b.spot.start)
+  const taken: typeof ranked = []
+  for (const next of ranked) {
+    const last = taken.at(-1)
+    if (last === undefined || last.spot.end <= next.spot.start) taken.push(next)
+    else if (last.rank === 1 && next.rank === 1 && next.spot.end > last.spot.end && next.spot.start > last.spot.start) {
+      // Two secrets without anything between them: the first took the opening of the second along.
+      taken[taken.length - 1] = { spot: { ...last.spot, end: next.spot.start }, rank: last.rank }
+      taken.push(next)
+    } else if (next.rank < last.rank || (next.rank === last.rank && lengthOf(next.spot) > lengthOf(last.spot)))
+      taken[taken.length - 1] = next
   }
   return taken
-    .sort((a, b) => a.start - b.start)
-    .map((spot) => ({ ...spot, value: text.slice(spot.start, spot.end) }))
+    .filter(({ rank }) => rank > 0)
+    .map(({ spot }) => ({ ...spot, value: text.slice(spot.start, spot.end) }))
     .filter(({ value }) => !/[⟦⟧]/.test(value))
 }
+
+const lengthOf = (spot: Spot): number => spot.end - spot.start

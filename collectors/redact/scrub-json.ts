@@ -90,8 +90,9 @@ function flagBefore(list: readonly Json[], at: number): string | undefined {
 /** `{"name": "API_KEY", "value": "…"}`: the name is the sibling. */
 function pairName(source: { [key: string]: Json }, key: string): string | undefined {
   if (key !== 'value' && key !== 'Value') return undefined
-  const name = source['name'] ?? source['key'] ?? source['Name'] ?? source['Key']
-  return typeof name === 'string' ? name : undefined
+  const { name, key: named, Name, Key } = source
+  const found = name ?? named ?? Name ?? Key
+  return typeof found === 'string' ? found : undefined
 }
 
 const keyOf = (key: string | undefined, options: ScrubOptions): string | undefined =>

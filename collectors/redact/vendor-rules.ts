@@ -111,7 +111,7 @@ export const vendorRules: readonly VendorRule[] = [
   rule(
     'slack-token',
     ['xoxb-', 'xoxp-', 'xoxa-', 'xoxs-', 'xoxr-', 'xoxo-', 'xoxe-', 'xoxe.xox', 'xoxc-', 'xoxd-'],
-    `xox[a-eoprs](?:\\.xox[bp])?-(?:\\d-(?:\\d{8,14}-){0,4}|(?:\\d{8,14}-){1,4})${alnum}{10,400}`,
+    `xox[a-eoprs](?:\\.xox[bp])?-(?:\\d-(?:\\d{8,14}-){0,4}|(?:\\d{8,14}-){1,4})${alnum}{10,400}(?!${alnum}|-#)`,
     { accept: (v) => distinct(v) >= 8 && !/here$|x{6}/i.test(v) && /\d/.test(v.slice(v.lastIndexOf('-'))) },
   ),
   rule('slack-token', ['xapp-'], `xapp-\\d-[A-Z0-9]{5,20}-\\d{5,20}-[a-z0-9]{20,100}`),
@@ -127,7 +127,7 @@ export const vendorRules: readonly VendorRule[] = [
     `SK[0-9a-f]{32}`,
   ),
   rule('sendgrid-key', ['sg.'], `SG\\.${word}{16,24}\\.${word}{18,50}`, { accept: (value) => distinct(value) >= 9 }),
-  rule('mailgun-key', ['key-', 'pubkey-'], `key-${hex}{32}`),
+  rule('mailgun-key', ['key-'], `(?<![\\w-])key-${hex}{32}`),
   rule('mailchimp-key', ['-us'], `${hex}{32}-us\\d{1,2}`, { back: 32 }),
   rule('brevo-key', ['xkeysib-', 'xsmtpsib-'], `x(?:key|smtp)sib-${hex}{64}-${alnum}{16}`),
   // Money and shops

@@ -5,8 +5,10 @@ import type { Outlet } from './outlet.ts'
 export type Client = { normaliser: Normaliser; connectionId: string }
 export type Known = Readonly<{ session: string | undefined; address: string; userAgent: string; local: boolean }>
 
+export type Clients = Readonly<{ of(known: Known): Client; bind(session: string, client: Client): void }>
+
 /** What one client said of itself is not to be told of another; the least recent is forgotten first. */
-export function createClients(outlet: Outlet, clientsMax = 1_000) {
+export function createClients(outlet: Outlet, clientsMax = 1_000): Clients {
   const clients = new Map<string, Client>()
   let number = 0
   const remember = (key: string, client: Client): Client => {

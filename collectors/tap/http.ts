@@ -123,6 +123,7 @@ function exchange(route: Route, { id, incoming, outgoing }: Exchange): void {
   })
   outgoing.on('close', () => {
     if (!outgoing.writableFinished) upstream.destroy()
+    if (!state.answered) tap.observe.end(`${id}<`, true)
   })
 }
 

@@ -13,7 +13,8 @@ export type Head = Readonly<{
 }>
 
 export type Fact =
-  | Readonly<{ type: 'request' | 'response'; exchange: string; head: Head }>
+  | Readonly<{ type: 'request'; exchange: string; head: Head }>
+  | Readonly<{ type: 'response'; exchange: string; head: Head }>
   | Readonly<{ type: 'refused'; exchange: string; head: Head; reason: string }>
   | Readonly<{ type: 'unreachable'; exchange: string; reason: string }>
 

@@ -6,6 +6,7 @@ import { actorOf } from '../../schemas/actor.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { hashId } from '../../schemas/ids.ts'
 import { createNormaliser, type Normaliser } from '../jsonrpc/normaliser.ts'
+import { createRedactor } from '../redact/redactor.ts'
 import { createSender, type SenderCounts } from './sender.ts'
 import { serverFields } from './server-identity.ts'
 import type { TapSettings } from './settings.ts'
@@ -29,8 +30,7 @@ export async function createOutlet(settings: TapSettings, remark: (text: string)
   const { keyedHash, shared } = await tapKey(settings)
   if (!shared) remark('no key: only the shape of content is captured')
   const tiers = shared ? settings.tiers : ({ arguments: 'shape', results: 'shape', definitions: 'shape', prompts: 'shape' } as const)
-  const redact = (event: McpEvent): McpEvent => event // FIXME
-  void tiers
+  const redact = redactKeeping(createRedactor({ keyedHash, tiers }))
   const fixed = { ...serverFields(settings, keyedHash), hostName: settings.hostName, processPid: settings.pid }
   let last = 0n
   let own = 0
@@ -92,6 +92,12 @@ export async function createOutlet(settings: TapSettings, remark: (text: string)
     close: (deadlineMs) => sender.close(deadlineMs),
   }
 }
+
+/** `token:HASH` is our own writing, and looks like a secret to the rules. */
+const redactKeeping =
+  (redact: (event: McpEvent) => McpEvent) =>
+  (event: McpEvent): McpEvent =>
+    event.actorSource === 'token_hash' ? { ...redact({ ...event, actor: '' }), actor: event.actor } : redact(event)
 
 const envelope = (settings: TapSettings) =>
   ({

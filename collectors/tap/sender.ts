@@ -42,7 +42,7 @@ export function createSender(options: SenderOptions): Sender {
   const queue = createBatches({ lingerMs, batchEventsMax, batchCharsMax })
   const abort = new AbortController()
   let closing = false
-  const sleep = createSleep()
+  const sleep = createSleep(abort.signal)
 
   const lose = (name: string, events: number) => void losses.set(name, (losses.get(name) ?? 0) + events)
   const take = (): Batch => {
@@ -124,17 +124,24 @@ export function createSender(options: SenderOptions): Sender {
   return { add: push, counts: () => ({ ...count }), close }
 }
 
-/** A rest that new work cuts short. */
-function createSleep() {
-  let wake = () => {}
+/** A rest that new work cuts short, also work that came just before it. */
+function createSleep(signal: AbortSignal) {
+  let woken = false
+  let resume = () => {}
+  const wake = () => {
+    woken = true
+    resume()
+  }
+  signal.addEventListener('abort', wake)
   return {
-    wake: () => wake(),
+    wake,
     async rest(ms: number): Promise<void> {
       const { promise, resolve } = Promise.withResolvers<void>()
-      wake = resolve
-      const timer = setTimeout(resolve, ms)
+      resume = resolve
+      const timer = setTimeout(resolve, woken ? 0 : ms)
       await promise
       clearTimeout(timer)
+      woken = false
     },
   }
 }
@@ -164,7 +171,7 @@ function createLine(options: SenderOptions) {
       if (!posted.again) return 'refused'
       failures += 1
       const grown = Math.min(backoffMsMax, 250 * 2 ** Math.min(failures, 12)) * (0.5 + random() / 2)
-      restUntil = Date.now() + (posted.afterMs ?? grown)
+      restUntil = Date.now() + Math.max(posted.afterMs ?? 0, grown)
       return 'later'
     },
   }

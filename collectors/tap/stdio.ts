@@ -3,7 +3,7 @@
  * as they would without it. The observer gets copies and is never waited for.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, createWriteStream, fstatSync } from 'node:fs'
+import { closeSync, createWriteStream, fstatSync, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 
@@ -40,6 +40,7 @@ export async function tapStdio(tap: StdioTap): Promise<Ended> {
     ...(tap.cwd === undefined ? {} : { cwd: tap.cwd }),
     ...(tap.env === undefined ? {} : { env: tap.env }),
   })
+  let running = true
   const { promise, resolve } = Promise.withResolvers<Ended>()
   child.once('error', (error: NodeJS.ErrnoException) => {
     if (child.pid !== undefined) return
@@ -51,7 +52,11 @@ export async function tapStdio(tap: StdioTap): Promise<Ended> {
   void copy(input, child.stdin, (bytes) => tap.observe('client_to_server', bytes))
   const copied = copy(child.stdout, output, (bytes) => tap.observe('server_to_client', bytes))
 
+  // A server may close its stdout and live on. One that exits does both at once, and then our own exit closes it.
+  if (tap.output === undefined)
+    void copied.then(() => flushed(output)).then(() => setTimeout(() => running && closeStandardOutput(), 200).unref())
   const ended = await promise
+  running = false
   if (child.pid !== undefined) await silent(child.stdout, output, copied, silenceMs)
   unforward()
   input.destroy()
@@ -60,12 +65,17 @@ export async function tapStdio(tap: StdioTap): Promise<Ended> {
   return ended
 }
 
-/** Not process.stdout: that one can never be closed, and a server that closes its stdout early must be seen to. */
+/** Not process.stdout: that one can never be ended, and so never says that everything has left. */
 function standardOutput(): Writable {
   const kind = fstatSync(1)
-  if (!kind.isFIFO() && !kind.isSocket()) return createWriteStream('', { fd: 1 })
-  // libuv leaves file descriptors 0 to 2 open when their stream is closed; the reader waits for the real end.
-  return new Socket({ fd: 1, readable: false, writable: true }).once('close', () => closeSync(1))
+  if (!kind.isFIFO() && !kind.isSocket()) return createWriteStream('', { fd: 1, autoClose: false })
+  return new Socket({ fd: 1, readable: false, writable: true })
+}
+
+/** libuv leaves descriptors 0 to 2 open, so the client would not see the end. Nothing else may become number 1: libuv aborts on that. */
+function closeStandardOutput(): void {
+  closeSync(1)
+  openSync('/dev/null', 'w')
 }
 
 /** `pipe` gives back-pressure and half-close; a reader that goes away closes the writer, as a broken pipe would. */

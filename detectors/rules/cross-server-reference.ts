@@ -96,7 +96,7 @@ export default defineDetector({
     if (event.method === 'tools/call') {
       if (!known?.complete || event.outcome !== 'success' || !event.toolName || known.tools.has(event.toolName)) return
       const evidence = { server, tool: event.toolName, other: server, excerpt: `listed: ${[...known.tools.keys()].slice(0, 10).join(', ')}` }
-      yield { finding: `unlisted ${event.serverKey} ${event.toolName}`, confidence: 0.7, severity: 'high', summary: `${server} answered for ${event.toolName}, which it never listed`, evidence, events: [known.eventId] }
+      yield { finding: `unlisted ${event.serverKey} ${event.toolName}`, confidence: 0.4, severity: 'low', summary: `${server} answered for ${event.toolName}, which it never listed`, evidence, events: [known.eventId] }
       return
     }
     if (event.method !== 'tools/list' && event.method !== 'initialize' && event.method !== 'server/discover') return

@@ -61,8 +61,6 @@ const WORD = "[\\p{L}\\p{N}_'’@/$%-]+"
 export const gap = (words: number): string => `(?:${S}${WORD}){0,${words}}?${S}`
 /** Anything up to the end of the sentence; a dot inside a name or an address does not end it. */
 export const REST = '(?:[^.!?。！？]|[.][\\p{L}\\p{N}/_-])*?'
-/** The words in this order, one separator between. */
-export const words = (text: string): string => text.replaceAll(' ', S)
 /** Each part once, in any order, within one sentence: languages put verb, object and negation where they like. */
 export function anyOrder(parts: readonly string[]): string {
   if (parts.length < 2) return parts[0] ?? ''

@@ -72,5 +72,7 @@ export const sensitive =
 export const sendVerb =
   "(?:send|sends|sending|forward|forwards|forwarding|e-?mail|mail|post|posts|upload|uploads|transmit|transfer|submit|leak|exfiltrate|deliver|copy|copies|cc|bcc|share|wire|push|relay|redirect|publish|dispatch|report|curl|put|drop|route|sync|mirror|append|add)"
 
+const domains = ['.com', '.net', '.org', '.io', '.example', '.co', '.ru', '.cn', '.dev', '.me', '.info', '.xyz', '.invalid', '.test', '.app', '.ai', '.email', '.eu', '.de']
 /** Gates for orders to send: the address itself, which is rarer than the verb. */
-export const addressLiterals: readonly string[] = ['@', 'http', 'www.', 'hxxp', 'ftp://', 'wss://', '0x', 'bc1', 'iban', 'account', 'phone', 'recipient', 'to +']
+export const personalLiterals: readonly string[] = [...domains, 'iban', 'account', 'bcc', 'recipient', '0x', 'bc1', ' +', '(+', '"+', "'+", '`+', 'wallet']
+export const addressLiterals: readonly string[] = ['http', 'www.', 'hxxp', 'ftp://', 'wss://', ...personalLiterals]

@@ -2,8 +2,9 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Alert } from '../../schemas/alert.ts'
-import type { Bus, Handler, StoredRec } from '../../schemas/bus.ts'
-import { encodeVerdict, type Verdict } from '../../schemas/codec.ts'
+import type { Bus, Handler, StoredRec, Topic } from '../../schemas/bus.ts'
+import { encodeEvent, encodeVerdict, type Verdict } from '../../schemas/codec.ts'
+import type { McpEvent } from '../../schemas/event.ts'
 
 export const sampleAlert = (over: Partial<Alert> = {}): Alert => ({
   alertId: '0123456789abcdef0123456789abcdef',
@@ -36,6 +37,30 @@ export const sampleAlert = (over: Partial<Alert> = {}): Alert => ({
   ...over,
 })
 
+export const sampleEvent = (over: Partial<McpEvent> = {}): McpEvent => ({
+  eventId: 'e1',
+  time: 1_767_225_600_000_000_001n,
+  kind: 'request',
+  dialect: 'tap',
+  signal: 'wire',
+  vantage: 'host',
+  direction: 'client_to_server',
+  contentLevel: 'full',
+  captureTier: 'redacted',
+  tenant: 'default',
+  source: 'tap',
+  actor: 'ana@laptop',
+  actorGrade: 'observed',
+  actorSource: 'os_user',
+  serverKey: 'srv_1',
+  serverAlias: 'files',
+  era: 'legacy',
+  transport: 'stdio',
+  method: 'tools/call',
+  toolName: 'read_file',
+  ...over,
+})
+
 export type Received = Readonly<{ headers: IncomingHttpHeaders; body: string; path: string }>
 export type Receiver = AsyncDisposable & { url: string; received: Received[]; answer: (response: ServerResponse, index: number) => void }
 
@@ -64,22 +89,26 @@ export async function openReceiver(): Promise<Receiver> {
 
 /** A bus with one consumer and no memory: `feed` resolves when the consumer has taken the verdicts. */
 export function createFeed() {
-  const handlers: Handler[] = []
+  const handlers: { topics: readonly Topic[]; handler: Handler }[] = []
   let offset = 0n
+  const hand = async (topic: Topic, values: readonly Uint8Array[]) => {
+    const records: StoredRec[] = values.map((bytes) => ({ key: 'k', bytes, offset: offset++ }))
+    for (const { topics, handler } of handlers) {
+      if (topics.includes(topic)) await handler.batch({ topic, partition: 0 }, records, 1)
+    }
+  }
   const bus: Bus = {
     partitions: 1,
     publish: async () => [],
-    async consume(_topics, _group, handler) {
-      handlers.push(handler)
+    async consume(topics, _group, handler) {
+      handlers.push({ topics, handler })
       return { stop: async () => undefined, lag: async () => new Map() }
     },
     async [Symbol.asyncDispose]() {},
   }
-  const feed = async (...verdicts: readonly Verdict[]) => {
-    const records: StoredRec[] = verdicts.map((verdict) => ({ key: 'k', bytes: encodeVerdict(verdict), offset: offset++ }))
-    for (const handler of handlers) await handler.batch({ topic: 'mcp.alerts', partition: 0 }, records, 1)
-  }
-  return { bus, feed }
+  const feed = (...verdicts: readonly Verdict[]) => hand('mcp.alerts', verdicts.map(encodeVerdict))
+  const feedEvents = (...events: readonly McpEvent[]) => hand('mcp.events', events.map(encodeEvent))
+  return { bus, feed, feedEvents }
 }
 
 export async function until(condition: () => boolean | Promise<boolean>, waitMsMax = 10_000): Promise<void> {

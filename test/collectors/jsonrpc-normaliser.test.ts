@@ -267,6 +267,20 @@ test('several principals use one id at one time: each answer goes to its own req
   assert.equal(s2c(answer(1, {})).method, undefined)
 })
 
+test('an answer to another principal is not the answer to this request', () => {
+  const { c2s, s2c } = connection()
+  c2s(request(1, 'tools/call', { name: 'a' }), { principal: 'anna' })
+  assert.equal(s2c(answer(1, {}), { principal: 'mallory' }).method, undefined)
+  assert.equal(s2c(answer(1, {}), { principal: 'anna' }).toolName, 'a')
+})
+
+test('clients of both eras share a connection: an answer has the era of its request', () => {
+  const { c2s, s2c } = connection()
+  c2s(request(1, 'tools/list', { _meta: modernMeta() }), { principal: 'new' })
+  c2s(request(2, 'initialize', { protocolVersion: '2025-06-18' }), { principal: 'old' })
+  assert.deepEqual([s2c(answer(2, {})).era, s2c(answer(1, { tools: [] })).era], ['legacy', 'modern'])
+})
+
 test('ids 1 and "1" are two requests; an answer that turned a number into text still finds it', () => {
   const { c2s, s2c } = connection()
   const [number, text] = [c2s(request(1, 'tools/call', { name: 'n' })), c2s(request('1', 'tools/call', { name: 't' }))]

@@ -209,6 +209,27 @@ it('who keeps up gets the value by reference without touching the disk; who is b
   assert.ok(log.counts().diskReads > 0)
 })
 
+it('trimming spares the young, and a row of which one record is not handled', { timeout }, async () => {
+  await using dir = await temporaryDir()
+  let clock = 1_000_000
+  await using log = await open(dir.path, { keepMs: 5_000, now: () => clock, tailBytesMax: 1 })
+  await log.publish(
+    'mcp.events',
+    numbered(10, () => 'one'),
+  )
+  const assigned = async (parts: readonly Part[]) => new Map(parts.map((part) => [partId(part), 9n]))
+  const behind = await log.consume(['mcp.events'], 'behind', { ...remember(onPurpose).handler, assigned })
+  await behind.stop()
+  clock += 10_000
+  assert.equal(await log.trim(0), 0, 'the last record of the row is not handled')
+  await readAll(log, 'behind')
+  await log.publish('mcp.events', [rec('one', '10')])
+  await readAll(log, 'behind')
+  assert.ok((await log.trim(0)) > 0)
+  assert.equal(await log.trim(0), 0, 'handled, but young')
+  assert.deepEqual(await readAll(log, 'late'), ['10'])
+})
+
 it('a topic of a group has one reader at a time', { timeout }, async () => {
   await using dir = await temporaryDir()
   await using log = await open(dir.path)

@@ -1,0 +1,51 @@
+/** Texts that stand inside a text in another spelling: encoded, spaced out, rotated, reversed, with digits for letters. A model reads them all. */
+import { encodedRuns, unwrap } from '../schemas/unwrap.ts'
+
+const LOOK_MAX = 100_000
+const BYTES_MAX = 65_536
+const RUNS_MAX = 16
+
+export type Disguised = Readonly<{ layer: string; text: string }>
+
+const leetLetters = new Map(Object.entries({ '0': 'o', '1': 'i', '3': 'e', '4': 'a', '5': 's', '7': 't', '8': 'b', '@': 'a', $: 's' }))
+const rotated = (text: string): string =>
+  text.replace(/[a-z]/gi, (char) => {
+    const base = char <= 'Z' ? 65 : 97
+    return String.fromCharCode(((char.charCodeAt(0) - base + 13) % 26) + base)
+  })
+
+/** "S Y S T E M  N O T E" → "SYSTEM NOTE": one blank is inside a word, two are between words. */
+const closedUp = (text: string): string => text.replace(/(?<=(?:^|[^\p{L}\p{N}])[\p{L}\p{N}])[ ._·-](?=[\p{L}\p{N}](?:[^\p{L}\p{N}]|$))/gu, '')
+
+/** Half of the words mix letters and the digits that stand for letters. */
+function isLeet(text: string): boolean {
+  const words = text.slice(0, 4_000).match(/[\p{L}\p{N}@$]{3,}/gu) ?? []
+  if (words.length < 4) return false
+  const mixed = words.filter((word) => word.length < 16 && /[013457@$]/.test(word) && /\p{L}/u.test(word)).length
+  return mixed * 2 >= words.length
+}
+
+/** The first 100,000 characters are looked at; each spelling has a cheap gate that ordinary texts do not pass. */
+export function disguisedIn(full: string): Disguised[] {
+  if (full.length < 12) return []
+  const text = full.length > LOOK_MAX ? full.slice(0, LOOK_MAX) : full
+  const found: Disguised[] = []
+  if (/[A-Za-z0-9+/_-]{16}|(?:(?:\\x|0x)?[0-9A-Fa-f]{2}[ :,-]?){12}/.test(text)) {
+    for (const run of encodedRuns(text, BYTES_MAX).slice(0, RUNS_MAX)) found.push({ layer: run.layers.join('+'), text: run.text })
+  }
+  if (/(?:%[0-9A-Fa-f]{2}[^%\s]{0,16}){4}/.test(text) && !/\s/.test(text.slice(0, 200).trim())) add('percent', rewritten(text, 'percent'))
+  if (/(?:&#x?[0-9A-Fa-f]{2,5};){6}/.test(text)) add('html', rewritten(text, 'html'))
+  if (/(?:\\u00[2-7][0-9A-Fa-f]){6}/.test(text)) add('json', rewritten(text, 'json'))
+  if (/(?:(?:^|[^\p{L}\p{N}])[\p{L}\p{N}][ ._·-](?=[\p{L}\p{N}](?:[^\p{L}\p{N}]|$))){6}|(?:[\p{L}\p{N}][ ._·-]){10}/u.test(text)) add('spaced', closedUp(text))
+  if (/\b(?:vtaber|vafgehpgvba|vafgehpgvbaf|cebzcg|flfgrz|erirny|cnffjbeq|nffvfgnag|erzrzore|qvfertneq)\b/i.test(text)) add('rot13', rotated(text))
+  if (/snoitcurtsni|tpmorp|drawssap|erongi\b/i.test(text)) add('reversed', [...text].reverse().join(''))
+  if (isLeet(text)) add('leet', text.replace(/[013457 8@$]/g, (char) => leetLetters.get(char) ?? char))
+  return found
+
+  function add(layer: string, inner: string | undefined): void {
+    if (inner !== undefined && inner !== text) found.push({ layer, text: inner })
+  }
+}
+
+const rewritten = (text: string, layer: string): string | undefined =>
+  unwrap(text, { bytesMax: 4 * LOOK_MAX, layersMax: 1 }).find(({ layers }) => layers.length === 1 && layers[0] === layer)?.text
