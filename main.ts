@@ -1,8 +1,11 @@
 /** The command line: picks a verb from commands/, which puts the stages together. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { configCommand, environmentOf } from './commands/config.ts'
 import { detectCommand, exitCodeOf } from './commands/detect.ts'
 import { quietOnClosedPipe } from './commands/print.ts'
+import { startCommand } from './commands/start.ts'
+import { tapCommand } from './commands/tap.ts'
 import { Fault } from './schemas/errors.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as { version: string }
@@ -10,8 +13,12 @@ const { version } = JSON.parse(readFileSync(new URL('./package.json', import.met
 const program = new Command('lapwing')
   .description('Security observability and detection for the Model Context Protocol')
   .version(version)
+  .enablePositionalOptions()
   .showHelpAfterError()
+  .addCommand(startCommand(version))
+  .addCommand(tapCommand(environmentOf()))
   .addCommand(detectCommand())
+  .addCommand(configCommand())
 
 quietOnClosedPipe()
 try {

@@ -7,7 +7,7 @@ import { decodeEvent, encodeEvent } from '../schemas/codec.ts'
 import type { McpEvent } from '../schemas/event.ts'
 import { eventKeyOf, hashId } from '../schemas/ids.ts'
 import { attach, createGraph, type Graph } from './joiner/graph.ts'
-import { type Call, compatible, currentCall, type Node, nested, nodeOf } from './joiner/node.ts'
+import { type Call, compatible, currentCall, type Node, nested, nodeOf, overlap } from './joiner/node.ts'
 import { unknownServerKey } from './otlp/to-event.ts'
 
 export type JoinerOptions = Readonly<{ nodesMax?: number; ttlMs?: number; now?: () => number }>
@@ -27,9 +27,11 @@ export type Joiner = Readonly<{
 }>
 
 const secondNs = 1_000_000_000n
-/** How far starts may lie apart where nothing but time and content joins; and what two clocks may differ. */
+/** How far starts may lie apart where nothing but time and content joins. */
 const nearNs = 5n * secondNs
-const skewNs = 2n * secondNs
+/** Of one call; and how many calls are weighed for one span. What is beyond was made to be expensive. */
+const observationsMax = 16
+const candidatesMax = 8
 
 export function createJoiner({ nodesMax = 50_000, ttlMs = 600_000, now = Date.now }: JoinerOptions = {}): Joiner {
   const graph = createGraph({ nodesMax, ttlMs })
@@ -44,7 +46,7 @@ export function createJoiner({ nodesMax = 50_000, ttlMs = 600_000, now = Date.no
     else calls += 1
     const call = found?.call ?? { id: hashId('call', event.eventId), nodes: new Set<Node>(), count: 0, into: undefined, known: {} }
     attach(call, node)
-    if (found?.reason === 'parent' && unite(call, firstOf(graph.downward(node), node))) merged += 1
+    if (found?.reason === 'parent' && unite(call, firstOf(graph, graph.downward(node), node))) merged += 1
     return call
   }
 
@@ -64,9 +66,13 @@ export function createJoiner({ nodesMax = 50_000, ttlMs = 600_000, now = Date.no
   }
 }
 
-/** Two children of one parent that look alike are two attempts: retries, or requests grafted onto one trace parent. */
-function admits(call: Call, node: Node): boolean {
-  for (const other of call.nodes) if (other.role === node.role && other.parent === node.parent && node.parent !== undefined) return false
+/**
+ * Two alike are one call only where one stands above the other, as through a proxy. Side by side they are two attempts:
+ * retries, or requests grafted onto one trace parent.
+ */
+function admits(graph: Graph, call: Call, node: Node): boolean {
+  if (call.nodes.size >= observationsMax) return false
+  for (const other of call.nodes) if (other.role === node.role && !graph.isAbove(other, node) && !graph.isAbove(node, other)) return false
   return true
 }
 const hasRole = (call: Call, node: Node): boolean => {
@@ -74,22 +80,25 @@ const hasRole = (call: Call, node: Node): boolean => {
   return false
 }
 
-function firstOf(candidates: Iterable<Node>, node: Node): Call | undefined {
+function firstOf(graph: Graph, candidates: Iterable<Node>, node: Node): Call | undefined {
+  let weighed = 0
   for (const { call } of candidates) {
     if (!call) continue // seen, not decided: look past it
+    weighed += 1
+    if (weighed > candidatesMax) return undefined
     const current = currentCall(call)
-    if (admits(current, node)) return current
+    if (admits(graph, current, node)) return current
   }
   return undefined
 }
 
 /** Evidence in order of strength: telemetry.md §9. Time and content come last and only where nothing contradicts. */
 function find(graph: Graph, node: Node): { call: Call; reason: JoinReason } | undefined {
-  const above = firstOf(graph.upward(node), node)
+  const above = firstOf(graph, graph.upward(node), node)
   if (above) return { call: above, reason: 'parent' }
-  const below = firstOf(graph.downward(node), node)
+  const below = firstOf(graph, graph.downward(node), node)
   if (below) return { call: below, reason: 'child' }
-  const linked = firstOf(graph.linked(node), node)
+  const linked = firstOf(graph, graph.linked(node), node)
   if (linked) return { call: linked, reason: 'link' }
   const keyed = byKey(graph, node)
   if (keyed) return { call: keyed, reason: 'key' }
@@ -111,10 +120,13 @@ function byKey(graph: Graph, node: Node): Call | undefined {
   return undefined
 }
 
-/** Same trace, same method and tool, one inside the other, and a span missing that may stand between them. */
+/**
+ * Same trace, same method and tool, at the same time, and a span missing that may stand between them. Overlap and not nesting,
+ * because clocks differ; and no tolerance, because an agent's calls of one tool follow each other within milliseconds.
+ */
 function byTrace(graph: Graph, node: Node): Call | undefined {
   const gap = graph.hasGapAbove(node)
-  return nearest(node, graph.ofTrace(node), (other) => nested(node, other, skewNs) && (gap || graph.hasGapAbove(other)))
+  return nearest(node, graph.ofTrace(node), (other) => overlap(node, other) && (gap || graph.hasGapAbove(other)))
 }
 
 function nearest(node: Node, candidates: Iterable<Node>, fits: (other: Node) => boolean): Call | undefined {
@@ -134,7 +146,7 @@ function nearest(node: Node, candidates: Iterable<Node>, fits: (other: Node) => 
 
 /** A late span between two calls shows that they are one; not where both have the same part, which would swallow a neighbour. */
 function unite(call: Call, other: Call | undefined): boolean {
-  if (!other || other === call) return false
+  if (!other || other === call || call.nodes.size + other.nodes.size > observationsMax) return false
   for (const node of other.nodes) if (hasRole(call, node)) return false
   for (const node of other.nodes) call.nodes.add(node)
   call.count += other.count

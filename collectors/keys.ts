@@ -8,6 +8,8 @@ import { Fault } from '../schemas/errors.ts'
 export type KeyedHash = (text: string) => string
 export type Keys = Readonly<{
   keyedHash: (tenant: string) => KeyedHash
+  /** The tenant's key as 64 hex characters, for a tap on another machine that has shown its ingest token. */
+  tenantKey: (tenant: string) => string
   seal: (bytes: Uint8Array) => string
   open: (sealed: string) => Uint8Array
 }>
@@ -27,13 +29,15 @@ export function openKeys(dir: string, tenantsMax = 1_000): Keys {
     sealing.key ??= readOrMake(join(folder, 'sealing.key'))
     return sealing.key
   }
+  const keyOf = (tenant: string): Buffer => readOrMake(join(folder, `${fileNameOf(tenant)}.key`))
   return {
+    tenantKey: (tenant) => keyOf(tenant).toString('hex'),
     keyedHash(tenant) {
       const known = hashes.get(tenant)
       if (known) return known
       const oldest = hashes.keys().next()
       if (hashes.size >= tenantsMax && !oldest.done) hashes.delete(oldest.value) // only a cache: the file stays
-      const key = readOrMake(join(folder, `${fileNameOf(tenant)}.key`))
+      const key = keyOf(tenant)
       const made: KeyedHash = (text) => createHmac('sha256', key).update(text).digest('hex').slice(0, 16)
       hashes.set(tenant, made)
       return made

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto'
 import { Command, Option } from 'commander'
 import { type FileEvent, type InputKind, inputKinds, readEvents } from '../collectors/file.ts'
 import { loadCatalog } from '../detectors/catalog.ts'
-import type { Verdicts } from '../detectors/engine.ts'
+import { prepareDetectors, type Verdicts } from '../detectors/engine.ts'
 import { createInline, type Inline } from '../detectors/inline.ts'
 import type { Alert } from '../schemas/alert.ts'
 import type { Signal } from '../schemas/detector.ts'
@@ -32,11 +32,12 @@ async function detect(files: string[], options: Options): Promise<void> {
   const { detectors, failed } = await loadCatalog()
   for (const { id, reason } of failed) process.stderr.write(`lapwing: detector ${id} did not load: ${reason}\n`)
   const redact = fileRedactor(fileHash)
+  const prepared = prepareDetectors(detectors)
   for (const file of files) {
     // Each item starts with empty memory; only the item in hand is kept.
     let current: { item: string; inline: Inline; messages: Map<string, number> } | undefined
     for await (const { item, message, event } of readEvents(file, { kind: options.input, keyedHash: fileHash, otlp: parseOtlpLine })) {
-      if (current?.item !== item) current = { item, inline: createInline({ detectors, onError: complain }), messages: new Map() }
+      if (current?.item !== item) current = { item, inline: createInline({ prepared, onError: complain }), messages: new Map() }
       current.messages.set(event.eventId, message)
       await report({ item, message, event: redact(event) }, current.inline.event(redact(event)), current.messages, options)
     }

@@ -1,6 +1,6 @@
 /** `lapwing tap stdio|http`: puts a tap between an MCP client and a server. stdout carries nothing but the server's bytes. */
 import { randomUUID } from 'node:crypto'
-import { homedir, hostname, userInfo } from 'node:os'
+import { constants, homedir, hostname, userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { createFeed, type Feed } from '../collectors/tap/feed.ts'
@@ -16,17 +16,20 @@ type HttpOptions = Common & Readonly<{ listen: string; target: string; allow?: s
 /** How long a tap stays to send what it has observed after the traffic is over; what is left then waits on disk. */
 const stayMs = 1_000
 
-export function tapCommand(): Command {
+const survived: ReadonlySet<string> = new Set(['SIGUSR1', 'SIGPIPE', 'SIGCHLD', 'SIGWINCH', 'SIGCONT', 'SIGURG'])
+
+/** The environment is given: it is the server's too, and only one file may read it. */
+export function tapCommand(environment: NodeJS.ProcessEnv): Command {
   const stdio = common(new Command('stdio').description('Run a stdio server and observe both directions'))
     .argument('<command>', 'the server')
     .argument('[args...]')
     .passThroughOptions()
-    .action(async (command: string, args: string[], options: Common) => runStdio(command, args, options))
+    .action(async (command: string, args: string[], options: Common) => runStdio(command, args, options, environment))
   const http = common(new Command('http').description('Stand in front of an HTTP server and observe both directions'))
     .requiredOption('--listen <host:port>', 'where clients connect', '127.0.0.1:0')
     .requiredOption('--target <url>', 'the MCP endpoint of the server')
     .option('--allow <name...>', 'more Host names or origins that are let in')
-    .action(async (options: HttpOptions) => runHttp(options))
+    .action(async (options: HttpOptions) => runHttp(options, environment))
   return new Command('tap')
     .description('Observe an MCP server without changing a byte')
     .enablePositionalOptions()
@@ -37,30 +40,30 @@ export function tapCommand(): Command {
 const common = (command: Command): Command =>
   command
     .option('--endpoint <url>', 'OTLP/HTTP receiver', 'http://127.0.0.1:4318')
-    .option('--token <token>', 'ingest token')
+    .option('--token <token>', 'ingest token; default: LAPWING_OTLP_TOKEN')
     .option('--actor <name>', 'whose behaviour this is; default: the OS user')
     .option('--server <name>', 'the name of the server in the host’s configuration')
     .option('--data-dir <dir>', 'where keys and unsent events are')
 
 const say = (text: string) => void process.stderr.write(`lapwing: ${text}\n`)
 
-async function runStdio(command: string, args: string[], options: Common): Promise<void> {
-  const feed = feedOf({ ...settingsOf(options), kind: 'stdio', command: [command, ...args] })
+async function runStdio(command: string, args: string[], options: Common, environment: NodeJS.ProcessEnv): Promise<void> {
+  const feed = feedOf({ ...settingsOf(options, environment), kind: 'stdio', command: [command, ...args] })
   const ended = await tapStdio({
     command,
     args,
-    env: serverEnvironment(),
+    env: serverEnvironment(environment),
     observe: (direction, bytes) => feed.chunk(direction, bytes),
   })
   await closeFeed(feed, ['client_to_server', 'server_to_client'])
-  // As the server ended, so do we: a client tells a crash by its signal.
-  if (ended.signal) process.kill(process.pid, ended.signal)
-  process.exit(ended.code ?? 1)
+  // As the server ended, so do we: a client tells a crash by its signal. Node itself does not die of some: SIGUSR1 opens its debugger.
+  if (ended.signal && !survived.has(ended.signal)) process.kill(process.pid, ended.signal)
+  process.exit(ended.code ?? 128 + (constants.signals[ended.signal ?? 'SIGTERM'] ?? 0))
 }
 
-async function runHttp(options: HttpOptions): Promise<void> {
+async function runHttp(options: HttpOptions, environment: NodeJS.ProcessEnv): Promise<void> {
   const target = targetOf(options.target)
-  const feed = feedOf({ ...settingsOf(options), kind: 'http', target: target.href })
+  const feed = feedOf({ ...settingsOf(options, environment), kind: 'http', target: target.href })
   const tap = await tapHttp({ listen: listenOf(options.listen), target, observe: feed, ...(options.allow ? { allow: options.allow } : {}) })
   const { address, port } = tap.address
   say(`tap on http://${address.includes(':') ? `[${address}]` : address}:${port}${target.pathname} → ${target.origin}`)
@@ -81,28 +84,38 @@ async function closeFeed(feed: Feed, streams: readonly string[]): Promise<void> 
   if (lostBytes > 0) say(`${lostBytes} bytes, ${lostLines} lines were not observed`)
 }
 
-function settingsOf(options: Common): Omit<TapSettings, 'kind'> {
+function settingsOf(options: Common, environment: NodeJS.ProcessEnv): Omit<TapSettings, 'kind'> {
   const endpoint = urlOf(options.endpoint, '--endpoint')
+  const token = options.token ?? environment.LAPWING_OTLP_TOKEN
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(endpoint.hostname)
   return {
     instance: randomUUID(),
     endpoint: endpoint.href,
     tenant: 'default',
-    osUser: `${userInfo().username}@${hostname()}`,
+    osUser: `${userName()}@${hostname()}`,
     hostName: hostname(),
     pid: process.pid,
-    dataDir: resolve(options.dataDir ?? join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'lapwing')),
+    dataDir: resolve(options.dataDir ?? join(environment.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'lapwing')),
     keys: local || options.dataDir !== undefined ? 'local' : 'fetch',
     tiers: Config.parse({}).capture,
-    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(token ? { token } : {}),
     ...(options.actor === undefined ? {} : { actor: options.actor }),
     ...(options.server === undefined ? {} : { serverAlias: options.server }),
   }
 }
 
+/** A container may run as a user that has no name. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid-${process.getuid?.() ?? 'unknown'}`
+  }
+}
+
 /** The server gets the environment as it is, but for our own secrets. */
-const serverEnvironment = (): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^LAPWING_.*TOKEN/.test(name)))
+const serverEnvironment = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(environment).filter(([name]) => !/^LAPWING_.*TOKEN/.test(name)))
 
 function urlOf(text: string, option: string): URL {
   const url = URL.parse(text)

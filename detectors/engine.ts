@@ -9,7 +9,7 @@ import type { Alert } from '../schemas/alert.ts'
 import type { AlertHit, ThreadLink } from '../schemas/codec.ts'
 import type { AnyDetector, Fact, Hit, Output, Signal, Subject } from '../schemas/detector.ts'
 import type { McpEvent } from '../schemas/event.ts'
-import { createContentPass } from './content.ts'
+import { type ContentPass, createContentPass } from './content.ts'
 import { createKeep, type KeepState } from './keep.ts'
 import { createMemory, type MemoryState } from './memory.ts'
 import { textsOf } from './texts.ts'
@@ -38,10 +38,16 @@ export type Engine = Readonly<{
   snapshot: () => Uint8Array
   stats: () => EngineStats
 }>
+/** Detectors with their settings and patterns compiled: made once, shared by the engines of all partitions. */
+export type Prepared = Readonly<{
+  ready: readonly Ready[]
+  readers: ReadonlyMap<string, readonly Ready[]>
+  content: ContentPass
+  /** Pattern → detector. */
+  owners: ReadonlyMap<string, string>
+}>
 export type EngineOptions = Readonly<{
-  detectors: readonly AnyDetector[]
-  /** Settings per detector id, laid over the defaults. */
-  settings?: ReadonlyMap<string, unknown> | undefined
+  prepared: Prepared
   snapshot?: Uint8Array | undefined
   onError?: (detector: string, error: unknown) => void
 }>
@@ -58,18 +64,35 @@ function defaultKeys(detector: AnyDetector, origin: Origin, subject: Subject): r
   return []
 }
 
-export function createEngine({ detectors, settings, snapshot, onError }: EngineOptions): Engine {
+/** `settings` per detector id are laid over the defaults. */
+export function prepareDetectors(detectors: readonly AnyDetector[], settings?: ReadonlyMap<string, unknown>): Prepared {
+  const ready = detectors.map(
+    (detector): Ready => ({
+      detector,
+      settings: detector.settings.parse(settings?.get(detector.id) ?? {}),
+      methods: detector.methods ? new Set(detector.methods) : undefined,
+    }),
+  )
+  return {
+    ready,
+    readers: readersBySubject(ready),
+    content: createContentPass(detectors.flatMap((detector) => detector.patterns ?? [])),
+    owners: new Map(ready.flatMap(({ detector }) => (detector.patterns ?? []).map((pattern) => [pattern.id, detector.id]))),
+  }
+}
+
+export function createEngine({ prepared, snapshot, onError }: EngineOptions): Engine {
+  const { ready, readers, content, owners } = prepared
   const from = snapshot ? (v8.deserialize(snapshot) as State) : undefined
-  const memory = createMemory(detectors, from?.memory)
+  const memory = createMemory(
+    ready.map(({ detector }) => detector),
+    from?.memory,
+  )
   const threads = createThreads(from?.threads)
   const recent = createKeep<true>(RECENT_MAX, from?.recent)
   const alerts = createKeep<true>(ALERTS_MAX, from?.alerts)
   const said = createKeep<true>(SAID_MAX, from?.said)
-  const content = createContentPass(detectors.flatMap((detector) => detector.patterns ?? []))
   const stats: EngineStats = { events: 0, duplicates: 0, facts: 0, factsTooLarge: 0, errors: new Map(), windowsSkipped: 0 }
-  const ready = detectors.map((detector) => prepare(detector, settings?.get(detector.id)))
-  const readers = readersBySubject(ready)
-  const owners = new Map(ready.flatMap(({ detector }) => (detector.patterns ?? []).map((pattern) => [pattern.id, detector.id])))
 
   const guarded = (id: string, run: () => void) => {
     try {
@@ -159,12 +182,6 @@ export function createEngine({ detectors, settings, snapshot, onError }: EngineO
     stats: () => ({ ...stats, windowsSkipped: content.windowsSkipped() }),
   }
 }
-
-const prepare = (detector: AnyDetector, settings: unknown): Ready => ({
-  detector,
-  settings: detector.settings.parse(settings ?? {}),
-  methods: detector.methods ? new Set(detector.methods) : undefined,
-})
 
 export const noVerdicts = (): Verdicts => ({ alerts: [], hits: [], signals: [], facts: [], links: [] })
 

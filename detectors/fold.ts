@@ -32,7 +32,8 @@ const lookAlikes: readonly (readonly [string, string])[] = [
   ['y', 'уγ'],
 ]
 
-const hidden = /[\u00ad\u0300-\u036f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]/
+const hidden =
+  /[\u0300-\u036f]|[\u180b-\u180d]|[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]|[\ufe00-\ufe0f]/
 
 /** A letter without its accents and styles: é → e, Ａ → a, ⓐ → a. Scripts that compose syllables are left alone. */
 function plainOf(char: string): string {
@@ -75,7 +76,8 @@ function plainPair(high: number, low: number): number | undefined {
   return /^[!-~]$/.test(plain) ? plain.charCodeAt(0) : undefined
 }
 
-const ascii = /^[\x00-\x7f]*$/ // biome-ignore lint/suspicious/noControlCharactersInRegex: the point is the ASCII range
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the point is the ASCII range
+const ascii = /^[\x00-\x7f]*$/
 
 /** Same length as `text`. */
 export function fold(text: string): string {

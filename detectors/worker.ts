@@ -4,17 +4,16 @@
  */
 import { type Bus, type Part, type PartId, partId, type Rec, type Running, type StoredRec } from '../schemas/bus.ts'
 import { decodeEvent, decodeFact, encodeFact, encodeVerdict, type Verdict } from '../schemas/codec.ts'
-import type { AnyDetector, Fact } from '../schemas/detector.ts'
+import type { Fact } from '../schemas/detector.ts'
 import type { McpEvent } from '../schemas/event.ts'
 import type { Checkpoints } from './checkpoint.ts'
-import { createEngine, type Engine, type EngineStats, noVerdicts, type Verdicts } from './engine.ts'
+import { createEngine, type Engine, type EngineStats, noVerdicts, type Prepared, type Verdicts } from './engine.ts'
 
 const VERDICTS_PER_RECORD_MAX = 500
 
 export type WorkerOptions = Readonly<{
   bus: Bus
-  detectors: readonly AnyDetector[]
-  settings?: ReadonlyMap<string, unknown> | undefined
+  prepared: Prepared
   checkpoints?: Checkpoints | undefined
   /** A checkpoint is due after so many subjects or so long, whichever comes first. */
   checkpointSubjects?: number
@@ -45,12 +44,7 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
     const known = seats.get(partition)
     if (known) return known
     const saved = await checkpoints?.load(partition)
-    const engine = createEngine({
-      detectors: options.detectors,
-      settings: options.settings,
-      snapshot: saved?.snapshot,
-      ...(options.onError ? { onError: options.onError } : {}),
-    })
+    const engine = createEngine({ prepared: options.prepared, snapshot: saved?.snapshot, ...(options.onError ? { onError: options.onError } : {}) })
     const fresh: Seat = {
       engine,
       positions: new Map(saved?.positions),
@@ -107,13 +101,25 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
     },
   })
   const checkpoint = async () => {
-    for (const [partition, one] of seats) await save(partition, one)
+    for (const [partition, one] of seats) {
+      // In turn with the batches, so that the snapshot is true at its positions.
+      const mine = one.turn.then(() => save(partition, one))
+      one.turn = mine.catch(() => {})
+      await mine
+    }
   }
+  // A quiet partition must not keep its last batches unsaved: the bus lets old records go.
+  const timer = setInterval(() => {
+    for (const [partition, one] of seats) {
+      if (one.subjects > 0) one.turn = one.turn.then(() => save(partition, one)).catch((error: unknown) => options.onError?.('checkpoint', error))
+    }
+  }, dueMs)
   return {
     lag: () => running.lag(),
     stats: () => [...seats.values()].map(({ engine }) => engine.stats()),
     checkpoint,
     stop: async () => {
+      clearInterval(timer)
       await running.stop()
       await checkpoint()
     },

@@ -3,18 +3,19 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { storyEvents } from '../collectors/file.ts'
 import { loadCatalog } from '../detectors/catalog.ts'
+import { prepareDetectors } from '../detectors/engine.ts'
 import { createInline } from '../detectors/inline.ts'
 import { textsOf } from '../detectors/texts.ts'
 import { Alert } from '../schemas/alert.ts'
 import type { StoryLine } from '../schemas/story.ts'
 
 const { detectors, failed } = await loadCatalog()
+const prepared = prepareDetectors(detectors)
 const eventsOf = (story: readonly StoryLine[]) => storyEvents(story, { item: 'example' })
 
 /** Lines at which this detector has something new to say. */
-function firingsOf(id: string, story: readonly StoryLine[], { only = false, restartEvery = 0, twice = false } = {}) {
-  const running = only ? detectors.filter((one) => one.id === id) : detectors
-  let engine = createInline({ detectors: running, onError: (detector, error) => assert.fail(`${detector}: ${String(error)}`) })
+function firingsOf(id: string, story: readonly StoryLine[], { restartEvery = 0, twice = false } = {}) {
+  let engine = createInline({ prepared, onError: (detector, error) => assert.fail(`${detector}: ${String(error)}`) })
   const lines: number[] = []
   let count = 0
   for (const { message, event } of eventsOf(story)) {
@@ -26,7 +27,7 @@ function firingsOf(id: string, story: readonly StoryLine[], { only = false, rest
       lines.push(...mine.map(() => message))
     }
     count += 1
-    if (restartEvery > 0 && count % restartEvery === 0) engine = createInline({ detectors: running, snapshot: engine.snapshot() })
+    if (restartEvery > 0 && count % restartEvery === 0) engine = createInline({ prepared, snapshot: engine.snapshot() })
   }
   return lines
 }
@@ -54,7 +55,7 @@ for (const detector of detectors) {
     it('fills every {word} of its playbook from its evidence', () => {
       const words = [...detector.playbook.join(' ').matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string)
       for (const { story } of firing) {
-        const engine = createInline({ detectors })
+        const engine = createInline({ prepared })
         for (const { event } of eventsOf(story)) {
           for (const alert of engine.event(event).alerts) {
             if (alert.detector !== detector.id) continue
@@ -119,7 +120,7 @@ describe('hostile events', () => {
         })
       }
     }
-    const engine = createInline({ detectors, onError: (detector, error) => assert.fail(`${detector}: ${(error as Error).stack}`) })
+    const engine = createInline({ prepared, onError: (detector, error) => assert.fail(`${detector}: ${(error as Error).stack}`) })
     for (const { event } of eventsOf(lines)) {
       textsOf(event)
       engine.event(event)

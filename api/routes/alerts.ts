@@ -69,7 +69,8 @@ async function definitionDiff(ask: Ask, { evidence, server_key }: AlertRow) {
     const row = rows.find((candidate) => candidate.server_key === server_key) ?? rows[0]
     return row === undefined ? null : { ...row, definition: parsed(row.definition) }
   }
-  return { before: named(before), after: named(after) }
+  const diff = { before: named(before), after: named(after) }
+  return diff.before === null && diff.after === null ? undefined : diff
 }
 
 const eventIdsIn = ({ evidence }: AlertRow, name: string): string[] => {

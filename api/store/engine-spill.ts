@@ -30,21 +30,29 @@ export function createSpill(dir: string, sharedMemory = '/dev/shm'): Spill {
   }
   return {
     async hold(bytes) {
-      const folder = memory !== undefined && roomInMemory(bytes.length) ? memory : disk
-      const path = join(folder, `${randomUUID()}.rows`)
-      const remove = () => rm(path, { force: true })
-      try {
-        await writeFile(path, bytes, { mode: 0o600, flag: 'wx' })
-      } catch (error) {
-        await remove()
-        throw error
+      if (memory !== undefined && roomInMemory(bytes.length)) {
+        // Somebody may have filled or cleared shared memory since.
+        const held = await keep(memory, bytes).catch(() => undefined)
+        if (held !== undefined) return held
       }
-      return { path, [Symbol.asyncDispose]: remove }
+      return await keep(disk, bytes)
     },
     close() {
       if (memory !== undefined) rmSync(memory, { recursive: true, force: true })
     },
   }
+}
+
+async function keep(folder: string, bytes: Uint8Array) {
+  const path = join(folder, `${randomUUID()}.rows`)
+  const remove = () => rm(path, { force: true })
+  try {
+    await writeFile(path, bytes, { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    await remove()
+    throw error
+  }
+  return { path, [Symbol.asyncDispose]: remove }
 }
 
 /** An empty folder that nobody else can read, or nothing: shared memory is open to every user of the machine. */

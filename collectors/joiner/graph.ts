@@ -5,9 +5,9 @@ export type GraphLimits = Readonly<{ nodesMax: number; ttlMs: number }>
 export type Graph = ReturnType<typeof createGraph>
 
 /** Of one parent, trace or key; beyond it the oldest is forgotten. */
-const fanMax = 256
+const fanMax = 128
 const hopsMax = 32
-const visitsMax = 256
+const visitsMax = 64
 
 function createIndex() {
   const sets = new Map<string, Set<Node>>()
@@ -79,7 +79,14 @@ export function createGraph({ nodesMax, ttlMs }: GraphLimits) {
       trim(now)
       return node
     },
-    above,
+    isAbove(upper: Node, node: Node): boolean {
+      let { parent } = node
+      for (let hop = 0; parent !== undefined && hop < hopsMax; hop += 1) {
+        if (parent === upper.key) return true
+        parent = nodes.get(parent)?.parent
+      }
+      return false
+    },
     /** The nearest observations above that can be of the same call: through what is no call, up to the first that contradicts. */
     *upward(node: Node): Generator<Node> {
       for (const found of above(node)) {
@@ -89,15 +96,17 @@ export function createGraph({ nodesMax, ttlMs }: GraphLimits) {
       }
     },
     *downward(node: Node): Generator<Node> {
-      const queue: Node[] = [...children.get(node.key)]
+      const queue: Node[] = []
+      for (const child of children.get(node.key)) if (queue.length < visitsMax) queue.push(child)
       const seen = new Set<Node>(queue)
-      for (let at = 0; at < queue.length && at < visitsMax; at += 1) {
+      for (let at = 0; at < queue.length; at += 1) {
         const found = queue[at] as Node
         if (found.kind !== 'through') {
           if (!compatible(found, node)) continue
           yield found
         }
         for (const next of children.get(found.key)) {
+          if (queue.length >= visitsMax) break
           if (seen.has(next) || next === node) continue
           seen.add(next)
           queue.push(next)

@@ -117,3 +117,5 @@ export function nested(a: Node, b: Node, toleranceNs: bigint): boolean {
   const [outer, inner] = a.end - a.start >= b.end - b.start ? [a, b] : [b, a]
   return inner.start >= outer.start - toleranceNs && inner.end <= outer.end + toleranceNs
 }
+
+export const overlap = (a: Node, b: Node): boolean => a.start <= b.end && b.start <= a.end

@@ -186,10 +186,15 @@ function listen(server: Server, { host, port }: OtlpHttpOptions): Promise<void> 
   })
 }
 
-/** Requests in progress get their answer; idle connections are closed at once. */
+const closeMs = 2_000
+/** Requests in progress get their answer; idle connections are closed at once, slow ones after a while. */
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve())
+    const force = setTimeout(() => server.closeAllConnections(), closeMs)
+    server.close(() => {
+      clearTimeout(force)
+      resolve()
+    })
     server.closeIdleConnections()
   })
 }

@@ -122,7 +122,7 @@ function exchange(route: Route, { id, incoming, outgoing }: Exchange): void {
     else refuse(incoming, outgoing, error.code === 'ETIMEDOUT' ? 504 : 502, 'target unreachable')
   })
   outgoing.on('close', () => {
-    if (!outgoing.writableFinished) upstream.destroy()
+    
     if (!state.answered) tap.observe.end(`${id}<`, true)
   })
 }
@@ -189,7 +189,8 @@ function sendAnswer(route: Route, { id, outgoing }: Exchange, answer: IncomingMe
   const events = /^text\/event-stream\b/i.test(answer.headers['content-type'] ?? '')
   outgoing.sendDate = false
   outgoing.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEnd(answer.rawHeaders))
-  outgoing.flushHeaders()
+  // At once, as `flushHeaders` would, but that writes the head as UTF-8 and so changes bytes above 127.
+  outgoing.write(nothing)
   answer.on('data', copier(route, stream, events ? Number.POSITIVE_INFINITY : route.copyBytesMax))
   answer.pipe(outgoing, { end: false })
   answer.once('end', () => {
@@ -204,6 +205,8 @@ function sendAnswer(route: Route, { id, outgoing }: Exchange, answer: IncomingMe
   })
   answer.on('error', () => outgoing.destroy())
 }
+
+const nothing = new Uint8Array()
 
 const copier = (route: Route, stream: string, bytesMax: number) => {
   let copied = 0

@@ -11,6 +11,8 @@ export type LinkOptions = Readonly<{
   restartsMax?: number
   restartDelayMs?: number
   heapMbMax?: number
+  /** Beyond the deadline, an observer that is still catching up gets this long to put the rest on disk. */
+  graceMs?: number
   remark?: (text: string) => void
 }>
 export type Weight = Readonly<{ bytes: number; lines: number }>
@@ -26,7 +28,14 @@ export const taken = { cost: 0, bytes: 1, lines: 2 } as const
 
 /** `died` hears how much was posted and never taken. */
 export function createLink(options: LinkOptions, died: (untaken: Weight) => void): Link {
-  const { bytesMax = 64 * 1024 * 1024, restartsMax = 5, restartDelayMs = 500, heapMbMax = 1024, remark = () => {} } = options
+  const {
+    bytesMax = 64 * 1024 * 1024,
+    restartsMax = 5,
+    restartDelayMs = 500,
+    heapMbMax = 1024,
+    graceMs = 4_000,
+    remark = () => {},
+  } = options
   let posted = { cost: 0, bytes: 0, lines: 0 }
   let counts = new BigInt64Array(new SharedArrayBuffer(24))
   let deaths = 0
@@ -79,15 +88,17 @@ export function createLink(options: LinkOptions, died: (untaken: Weight) => void
     async close(deadlineMs) {
       closing = true
       clearTimeout(restart)
-      if (worker) await finish(worker, deadlineMs)
+      if (!worker) return
+      await finish(worker, deadlineMs, graceMs)
+      died({ bytes: behind('bytes'), lines: behind('lines') })
     },
   }
 }
 
-/** Asks the worker to finish, waits at most a little over the deadline, ends it. */
-async function finish(worker: Worker, deadlineMs: number): Promise<void> {
+/** Asks the worker to finish, and ends it. */
+async function finish(worker: Worker, deadlineMs: number, graceMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, deadlineMs + 500)
+  const timer = setTimeout(resolve, deadlineMs + graceMs)
   worker.on('message', (message: Finished | Remark) => message.type === 'finished' && resolve())
   worker.on('exit', () => resolve())
   worker.postMessage({ type: 'finish', deadlineMs })

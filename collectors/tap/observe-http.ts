@@ -17,6 +17,7 @@ export function observeHttp(outlet: Outlet, settings: TapSettings): Observer {
   const clients = createClients(outlet)
   const events = exchangeEvents(outlet)
   const exchanges = new Map<string, Exchange>()
+  let orphaned = 0
 
   const gap = (at: number, bytes: number, messages: number, connectionId?: string) =>
     outlet.sendOwn({
@@ -55,7 +56,15 @@ export function observeHttp(outlet: Outlet, settings: TapSettings): Observer {
   }
   const bytes = (note: Extract<Note, { type: 'chunk' | 'end' }>) => {
     const exchange = exchanges.get(note.stream.slice(0, -1))
-    if (!exchange) return
+    if (!exchange) {
+      // Its head was lost: an observer was behind, or died.
+      orphaned += note.type === 'chunk' ? note.bytes.length : 0
+      if (note.type === 'end' && orphaned > 0) {
+        gap(note.at, orphaned, 0)
+        orphaned = 0
+      }
+      return
+    }
     const body = exchange.bodies.get(note.stream.endsWith('>') ? 'client_to_server' : 'server_to_client')
     if (note.gap) gap(note.at, note.gap.bytes, body?.gap() ?? 0, exchange.client.connectionId)
     if (note.type === 'chunk') {

@@ -1,5 +1,5 @@
 /** The observer's way out: redacts every event before it reaches the queue, the spool or the network; makes the tap's own events. */
-import { mkdtempSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { actorOf } from '../../schemas/actor.ts'
@@ -108,7 +108,13 @@ const envelope = (settings: TapSettings) =>
   }) as const
 
 /** A folder of the data directory, or, where that cannot be written, a private temporary one. */
-function spoolPlace(settings: TapSettings): { root: string; instance: string } {
-  if (settings.dataDir !== '') return { root: join(settings.dataDir, 'tap-spool'), instance: settings.instance }
-  return { root: mkdtempSync(join(tmpdir(), 'lapwing-tap-')), instance: settings.instance }
+function spoolPlace({ dataDir, instance }: TapSettings): { root: string; instance: string } {
+  const root = join(dataDir, 'tap-spool')
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o700 })
+    accessSync(root, constants.W_OK)
+    return { root, instance }
+  } catch {
+    return { root: mkdtempSync(join(tmpdir(), 'lapwing-tap-')), instance }
+  }
 }

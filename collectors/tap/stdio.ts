@@ -84,8 +84,8 @@ function copy(from: Readable, to: Writable, seen: (bytes: Uint8Array) => void): 
   from.on('data', seen)
   from.once('end', resolve)
   from.once('close', resolve)
-  from.once('error', resolve)
-  to.once('error', () => {
+  from.on('error', () => resolve())
+  to.on('error', () => {
     from.unpipe(to)
     from.destroy()
   })

@@ -44,6 +44,12 @@ const markGrades: ReadonlyMap<string, Severity> = new Map<string, Severity>([
   ['override-rules', 'medium'],
   ['precedence-over', 'medium'],
   ['without-asking', 'low'],
+  ['keep-secret', 'low'],
+  ['tell-no-one', 'medium'],
+  ['reveal-prompt', 'medium'],
+  ['command-tag', 'low'],
+  ['without-limits', 'low'],
+  ['no-limits', 'medium'],
   ['present-as-normal', 'low'],
   ['not-show-this', 'medium'],
   ['hijack-other', 'medium'],
@@ -59,29 +65,62 @@ const hiddenGrades: Readonly<Record<HiddenKind, Severity>> = {
 }
 
 /** Orders in the voice of somebody who commands the model: with one of these an act is no longer a description. */
-const commands: ReadonlySet<MarkKind> = new Set(['override', 'conceal', 'precedence', 'addressed', 'system-voice', 'role-marker', 'hijack', 'fake-error', 'role-change', 'safety-off'])
-const acts: ReadonlySet<MarkKind> = new Set(['read-secret', 'send-to', 'send-sensitive', 'leak', 'money', 'destroy', 'shell', 'harvest-text', 'exfil-image', 'hijack', 'steer-answer', 'conceal', 'safety-off'])
+const commands: ReadonlySet<MarkKind> = new Set([
+  'prefer',
+  'override',
+  'conceal',
+  'precedence',
+  'addressed',
+  'system-voice',
+  'role-marker',
+  'hijack',
+  'fake-error',
+  'role-change',
+  'safety-off',
+])
+const acts: ReadonlySet<MarkKind> = new Set([
+  'read-secret',
+  'send-to',
+  'send-sensitive',
+  'leak',
+  'money',
+  'destroy',
+  'shell',
+  'harvest-text',
+  'exfil-image',
+  'hijack',
+  'steer-answer',
+  'conceal',
+  'safety-off',
+])
 /** Places that only credentials live in; "environment variables" and the like are common talk. */
-const firmPlace = /\.ssh\b|id_(?:rsa|dsa|ecdsa|ed25519)|\.aws[/\\]|\.env\b|\.npmrc|\.pypirc|\.netrc|\.pgpass|\.git-credentials|\.gnupg|\/etc\/(?:passwd|shadow|sudoers)|mcp\.json|claude_desktop_config|wallet\.dat|\.cursor\/|system:\/\/|secrets?:\/\/|[\w-]+\.pem\b|_history\b|\/proc\/self\/environ/i
-const warning = /\b(?:warning|never|do not|don't|avoid|block(?:s|ed)?|den(?:y|ied|ies)|not allowed|cannot|can't|must not|prevent(?:s|ed)?|reject(?:s|ed)?|e\.g\.|for example|example|such as|default)/i
+const firmPlace =
+  /\.ssh\b|id_(?:rsa|dsa|ecdsa|ed25519)|\.aws[/\\]|\.env\b|\.npmrc|\.pypirc|\.netrc|\.pgpass|\.git-credentials|\.gnupg|\/etc\/(?:passwd|shadow|sudoers)|mcp\.json|claude_desktop_config|wallet\.dat|\.cursor\/|system:\/\/|secrets?:\/\/|[\w-]+\.pem\b|_history\b|\/proc\/self\/environ/i
+const warning =
+  /\b(?:warning|never|do not|don't|avoid|block(?:s|ed)?|den(?:y|ied|ies)|not allowed|cannot|can't|must not|prevent(?:s|ed)?|reject(?:s|ed)?|e\.g\.|for example|example|such as|default)/i
 const exampleOf = /(?:e\.?g\.?|examples?|for instance|such as|like|format|i\.e\.|default)[^.!?\n]{0,60}$/i
-const catchers = /webhook\.site|requestbin|pipedream\.net|ngrok|interact\.sh|\boast\.|burpcollaborator|beeceptor|hookbin|requestcatcher|transfer\.sh|discord(?:app)?\.com\/api\/webhooks|api\.telegram\.org\/bot/i
+const catchers =
+  /webhook\.site|requestbin|pipedream\.net|ngrok|interact\.sh|\boast\.|burpcollaborator|beeceptor|hookbin|requestcatcher|transfer\.sh|discord(?:app)?\.com\/api\/webhooks|api\.telegram\.org\/bot/i
 
 function gradeOf(mark: Found, part: TextPart): Severity | undefined {
   const text = part.text.slice(mark.start, mark.end)
   if (mark.quoted) return 'low'
-  if (mark.kind === 'read-secret') return firmPlace.test(text) && !warning.test(part.text.slice(Math.max(0, mark.start - 80), mark.end + 40)) ? 'medium' : 'low'
+  if (mark.kind === 'read-secret')
+    return firmPlace.test(text) && !warning.test(part.text.slice(Math.max(0, mark.start - 80), mark.end + 40)) ? 'medium' : 'low'
   if (mark.id === 'send-to-person') {
-    const example = exampleOf.test(part.text.slice(Math.max(0, mark.start - 60), mark.end)) || part.position === 'definition.schema'
+    const example =
+      exampleOf.test(part.text.slice(Math.max(0, mark.start - 60), mark.end).replace(/\S+$/, '')) || part.position === 'definition.schema'
     return example ? 'low' : 'high'
   }
   if (mark.kind === 'send-to' && catchers.test(text)) return 'high'
   return markGrades.get(mark.id) ?? kindGrades[mark.kind]
 }
 
-const commandTags = /^(?:system|hidden|secret|override|admin|priority|internal|confidential|instructions?_?(?:override|for_ai|to_ai)?|critical|important|information|attention|urgent|mandatory|compliance|assistant|note_to_\w+|ai_\w+|llm_\w+|\w*_?(?:override|reminder|directive))$/
+const commandTags =
+  /^(?:system|hidden|secret|override|admin|priority|internal|confidential|instructions?_?(?:override|for_ai|to_ai)?|critical|important|information|attention|urgent|mandatory|compliance|assistant|note_to_\w+|ai_\w+|llm_\w+|\w*_?(?:override|reminder|directive))$/
 /** Names in capitals that are mark-up or placeholders. */
-const plainTags = /^(?:a|b|p|br|hr|li|ul|ol|td|tr|th|div|span|table|tbody|thead|html|head|body|script|style|img|input|form|pre|code|title|link|meta|xml|svg|string|number|integer|boolean|array|object|null|id|name|path|url|file|host|port|user|token|key|value|type|date|example)$/
+const plainTags =
+  /^(?:a|b|p|br|hr|li|ul|ol|td|tr|th|div|span|table|tbody|thead|html|head|body|script|style|img|input|form|pre|code|title|link|meta|xml|svg|string|number|integer|boolean|array|object|null|id|name|path|url|file|host|port|user|token|key|value|type|date|example)$/
 
 /** Tags whose name commands, around text that orders. */
 function* tagFlaws(part: TextPart, found: readonly Found[]): Generator<Flaw> {
@@ -96,12 +135,17 @@ function* tagFlaws(part: TextPart, found: readonly Found[]): Generator<Flaw> {
     const known = commandTags.test(name)
     if ((!known && !capitals) || plainTags.test(name)) continue
     const from = match.index + match[0].length
-    const close = text.slice(from, from + TAG_BODY_MAX).toLowerCase().indexOf(`/${written.trim().toLowerCase()}`)
+    const close = text
+      .slice(from, from + TAG_BODY_MAX)
+      .toLowerCase()
+      .indexOf(`/${written.trim().toLowerCase()}`)
     const to = close >= 0 ? from + close : from + TAG_BODY_MAX
     const inside = found.filter((mark) => mark.start >= match.index && mark.start < to)
     const act = inside.some((mark) => acts.has(mark.kind) && mark.id !== 'whenever-called' && mark.id !== 'before-any-tool')
-    if (act && (close >= 0 || known)) yield { kind: 'pseudo-tag', grade: 'high', excerpt: excerptOf(text, match.index), pointer: part.pointer }
-    else if (known && capitals && match[0].startsWith('<') && close >= 0) yield { kind: 'pseudo-tag', grade: 'medium', excerpt: excerptOf(text, match.index), pointer: part.pointer }
+    if (act && (close >= 0 || known))
+      yield { kind: 'pseudo-tag', grade: 'high', excerpt: excerptOf(text, match.index), pointer: part.pointer }
+    else if (known && capitals && match[0].startsWith('<') && close >= 0)
+      yield { kind: 'pseudo-tag', grade: 'medium', excerpt: excerptOf(text, match.index), pointer: part.pointer }
     else continue
     return
   }
@@ -117,9 +161,19 @@ function* commentFlaws(part: TextPart, found: readonly Found[]): Generator<Flaw>
 
 /** Flaws of one string. */
 export function* textFlaws(part: TextPart, found: readonly Found[]): Generator<Flaw> {
-  const flaw = (kind: string, grade: Severity, start: number): Flaw => ({ kind, grade, excerpt: excerptOf(part.text, start), pointer: part.pointer })
+  const flaw = (kind: string, grade: Severity, start: number): Flaw => ({
+    kind,
+    grade,
+    excerpt: excerptOf(part.text, start),
+    pointer: part.pointer,
+  })
   for (const hidden of hiddenIn(part.text))
-    yield { kind: hidden.kind, grade: hiddenGrades[hidden.kind], excerpt: hidden.decoded || excerptOf(part.text, hidden.at), pointer: part.pointer }
+    yield {
+      kind: hidden.kind,
+      grade: hiddenGrades[hidden.kind],
+      excerpt: hidden.decoded || excerptOf(part.text, hidden.at),
+      pointer: part.pointer,
+    }
   if (found.length === 0) return
   const cluster = strongestCluster(part.text, found)
   const kinds = new Set(cluster?.kinds)
@@ -134,7 +188,11 @@ export function* textFlaws(part: TextPart, found: readonly Found[]): Generator<F
   const commanded = [...kinds].filter((kind) => commands.has(kind)).length
   const done = [...kinds].filter((kind) => acts.has(kind)).length
   if (part.layer && cluster.score >= 0.4) yield flaw(`encoded: ${part.layer}`, 'high', cluster.start)
-  if (commanded > 0 && (kinds.has('read-secret') || kinds.has('leak')) && cluster.marks.some((mark) => gradeOf(mark, part) === 'medium' || mark.kind === 'leak'))
+  if (
+    commanded > 0 &&
+    (kinds.has('read-secret') || kinds.has('leak')) &&
+    cluster.marks.some((mark) => gradeOf(mark, part) === 'medium' || mark.kind === 'leak')
+  )
     yield flaw('ordered-read', 'high', cluster.start)
   if (kinds.has('addressed') && done > 0 && cluster.score >= 0.6) yield flaw('order-to-model', 'high', cluster.start)
   if (commanded > 0 && done >= 2 && cluster.score >= 0.8) yield flaw('several-orders', 'high', cluster.start)

@@ -6,11 +6,13 @@ export type Hidden = Readonly<{ kind: HiddenKind; at: number; decoded: string }>
 const DECODED_MAX = 200
 const SCAN_MAX = 200_000
 /** One look for any of them; most texts have none. */
-const any = /[\u001b\u009b\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\udb40\ufe00-\ufe0f\u180e]|[ \t\u00a0]{80}|(?:\r?\n[ \t]*){20}/
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
+const any =
+  /[\u001b\u009b\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\udb40\u180e]|[\ufe00-\ufe0f]|[ \t\u00a0]{80}|(?:\r?\n[ \t]*){20}/
 const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/
 /** Scripts in which joiners are letters' business: Arabic, Indic, Khmer, Mongolian, Tibetan … */
 const joining = /[\u0600-\u08ff\u0900-\u0dff\u0e00-\u0fff\u1000-\u109f\u1780-\u18af\u0590-\u05ff]/
-const pictograph = /[\u2190-\u2bff\u3000-\u303f\ud83c-\ud83e\udc00-\udfff\ufe0f0-9#*\u20e3]/
+const pictograph = /[\u2190-\u2bff\u3000-\u303f\ud83c-\ud83e\udc00-\udfff0-9#*]|\ufe0f|\u20e3/
 
 function tagText(text: string): { at: number; decoded: string } | undefined {
   let at = -1
@@ -51,7 +53,7 @@ function zeroWidth(text: string): { at: number; count: number } | undefined {
       if (joining.test(before) || joining.test(after) || pictograph.test(before) || pictograph.test(after)) continue
     }
     // A lone zero-width space is a line-break hint in scripts without blanks.
-    if (code === 0x200b && (/[^\x00-\u024f]/.test(before) || /[^\x00-\u024f]/.test(after))) continue // biome-ignore lint/suspicious/noControlCharactersInRegex: Latin as a range
+    if (code === 0x200b && (/[\u0250-\uffff]/.test(before) || /[\u0250-\uffff]/.test(after))) continue
     if (first < 0) first = at
     count += 1
   }
@@ -70,8 +72,13 @@ export function hiddenIn(full: string): Hidden[] {
   const selectors = selectorText(text)
   if (selectors) found.push({ kind: 'variation-selectors', ...selectors })
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
-  const escape = /[\u001b\u009b][\[\]()#;?]?[0-9;?]*[ -/]?[@-~]?/.exec(text)
-  if (escape) found.push({ kind: 'terminal-escape', at: escape.index, decoded: visible(text.slice(escape.index + escape[0].length, escape.index + 300)) })
+  const sequence = /[\u001b\u009b][[\]()#;?]?[0-9;?]*[ -/]?[@-~]?/.exec(text)
+  if (sequence)
+    found.push({
+      kind: 'terminal-escape',
+      at: sequence.index,
+      decoded: visible(text.slice(sequence.index + sequence[0].length, sequence.index + 300)),
+    })
   const bidi = /[\u202a\u202b\u202d\u202e\u2066-\u2068]/.exec(text)
   const override = /[\u202d\u202e]/.exec(text)
   if (override ?? (bidi && !rightToLeft.test(text))) {
@@ -81,6 +88,11 @@ export function hiddenIn(full: string): Hidden[] {
   const width = zeroWidth(text)
   if (width) found.push({ kind: 'zero-width', at: width.at, decoded: `${width.count} invisible characters` })
   const padding = /(?:[ \t\u00a0]{80}|(?:\r?\n[ \t]*){20})\s*(?=\S)/.exec(text)
-  if (padding) found.push({ kind: 'padding', at: padding.index, decoded: visible(text.slice(padding.index + padding[0].length, padding.index + padding[0].length + 300)) })
+  if (padding)
+    found.push({
+      kind: 'padding',
+      at: padding.index,
+      decoded: visible(text.slice(padding.index + padding[0].length, padding.index + padding[0].length + 300)),
+    })
   return found
 }

@@ -29,7 +29,9 @@ const languages: readonly Language[] = [
     rules: list('anweisung|instruktion|befehl|regel|vorgabe|richtlinie|anleitung|auftrag|auftrage|systemprompt'),
     past: list('vorherig|vorangeh|bisherig|obig|vorig|fruher|alle |aller|deine|ihre|samtliche|system'),
     not: list('nicht|nichts|niemals|ohne|kein|nie'),
-    tell: list('erwahn|sag|mitteil|mitzuteilen|inform|verrat|benachrichtig|zeig|wissen|erfahr|verberg|hinweis|melde|offenleg|verschweig|davon'),
+    tell: list(
+      'erwahn|sag|mitteil|mitzuteilen|inform|verrat|benachrichtig|zeig|wissen|erfahr|verberg|hinweis|melde|offenleg|verschweig|davon',
+    ),
     user: list('nutzer|benutzer|anwender|niemand|kunden'),
     model: list('ki-assisten|ki-agent|ki-modell|an die ki|sprachmodell|ki-system|fur die ki|an alle ki'),
     note: list('hinweis|nachricht|anweisung|achtung|wichtig'),
@@ -37,7 +39,9 @@ const languages: readonly Language[] = [
   },
   {
     code: 'fr',
-    drop: list('ignore|oublie|neglige|ne tiens pas compte|ne tenez pas compte|fais abstraction|faites abstraction|ne suis pas|ne suivez pas'),
+    drop: list(
+      'ignore|oublie|neglige|ne tiens pas compte|ne tenez pas compte|fais abstraction|faites abstraction|ne suis pas|ne suivez pas',
+    ),
     rules: list('instruction|consigne|regle|directive|ordres|indications'),
     past: list('precedent|anterieur|ci-dessus|toute|tous|vos |tes |prealable|system'),
     not: list("ne |n'|n’|sans|jamais|pas |aucun"),
@@ -161,7 +165,9 @@ const languages: readonly Language[] = [
     drop: list('無視|忘れ|従わない|破棄|取り消'),
     rules: list('指示|命令|ルール|プロンプト|指令|説明|制約'),
     past: list('以前|これまで|上記|前の|すべて|全て|先の|システム|今まで'),
-    not: list('言わない|言わず|伝えない|伝えず|知らせない|知らせず|教えない|報告しない|開示しない|見せない|言及しない|触れない|気づかれ|気付かれ|内緒|秘密|通知しない|明かさない|黙って|ひそかに'),
+    not: list(
+      '言わない|言わず|伝えない|伝えず|知らせない|知らせず|教えない|報告しない|開示しない|見せない|言及しない|触れない|気づかれ|気付かれ|内緒|秘密|通知しない|明かさない|黙って|ひそかに',
+    ),
     tell: list(''),
     user: list('ユーザー|ユーザ|利用者|使用者|誰に|お客様'),
     model: list('aiアシスタント|人工知能|言語モデル|aiエージェント|aiモデル|ai アシスタント'),
@@ -214,13 +220,37 @@ const one = (stems: readonly string[], dense: boolean | undefined): string => `$
 function marksOf(language: Language): Mark[] {
   const { code, drop, rules, past, not, tell, user, model, note, send, dense } = language
   const near = dense ? 40 : 90
-  const dark = tell[0] === '' ? [one(not, dense), one(user, dense)] : [one(not, dense), one(tell, dense), one(user, dense)]
+  const dark = tell[0] === '' ? [one(not, dense), one(user, dense)] : [one(not, dense), one(tell, true), one(user, true)]
   const marks = [
-    mark(`${code}-ignore`, 'override', 0.6, drop.filter((stem) => stem.length > 1), anyOrder([one(drop, dense), one(past, dense), one(rules, dense)]), near),
+    mark(
+      `${code}-ignore`,
+      'override',
+      0.6,
+      drop.filter((stem) => stem.length > 1),
+      anyOrder([one(drop, dense), one(past, true), one(rules, true)]),
+      near,
+    ),
     mark(`${code}-tell-nobody`, 'conceal', 0.5, user, anyOrder(dark), near + 10),
-    mark(`${code}-note-to-model`, 'addressed', 0.4, model, `(?:${one(note, dense)}${REST}(?:${model.join('|')})|(?:${model.join('|')})[^.!?。]{0,4}[:：,、،])`, 50),
+    mark(
+      `${code}-note-to-model`,
+      'addressed',
+      0.4,
+      model,
+      `(?:${one(note, dense)}${REST}(?:${model.join('|')})|(?:${model.join('|')})[^.!?。]{0,4}[:：,、،])`,
+      50,
+    ),
   ]
-  if (send) marks.push(mark(`${code}-send`, 'send-to', 0.3, send, `${one(send, dense)}${REST}(?:[\\w.+-]+@[\\w-]+\\.\\w|https?://)|(?:[\\w.+-]+@[\\w-]+\\.[\\w.]+|https?://\\S+)${REST}${one(send, dense)}`, 110))
+  if (send)
+    marks.push(
+      mark(
+        `${code}-send`,
+        'send-to',
+        0.3,
+        send,
+        `${one(send, dense)}${REST}(?:[\\w.+-]+@[\\w-]+\\.\\w|https?://)|(?:[\\w.+-]+@[\\w-]+\\.[\\w.]+|https?://\\S+)${REST}${one(send, dense)}`,
+        110,
+      ),
+    )
   return marks
 }
 

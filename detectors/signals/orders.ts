@@ -1,27 +1,28 @@
 /** Marks of orders to a model, in English: what injected and poisoned texts have in common, by structure rather than by wording. */
-import { gap, type Mark, mark, REST, S } from './marks.ts'
+import { gap, literals, type Mark, mark, REST, S } from './marks.ts'
 
+/** Words that mean instructions only when they are said to be earlier ones. */
 const what =
   '(?:i[a-z]?nstruct\\w*|directions?|directives?|rules?|prompts?|guidelines?|commands?|constraints?|restrictions?|polic(?:y|ies)|messages?|tasks?|checks|filters|safeguards?|limitations?|guardrails?|programming|role assignment|boundaries|context|requests?|conversation|orders|input|queries|query|question|text|content)\\b'
 const firm =
   '(?:i[a-z]?nstruct\\w*|directives?|rules|prompts?|guidelines?|commands|constraints|restrictions|safeguards|limitations|guardrails|programming|safety|filters|role)\\b'
-const earlier =
-  "(?:previous|previously|prior|above|earlier|preceding|foregoing|former|existing|original|initial|all|any|every|your|other|system|safety|security|current|user|user's|everything|past|given|default)"
+const before = '(?:previous|previously|prior|above|earlier|preceding|foregoing|former|original|initial|your|past)'
+const any = "(?:all|any|every|other|system|safety|security|current|existing|user['’]?s?|everything|given|default)"
 
 const overrides: readonly Mark[] = [
   mark(
     'ignore-earlier',
     'override',
     0.7,
-    ['ignore', 'disregard', 'forget', 'neglect', 'dismiss', 'pay no attention', 'not follow', "n't follow", 'stop following', 'set aside'],
-    `\\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|neglect|dismiss|pay no attention to|(?:do not|don['’]?t|stop) follow(?:ing)?|set aside)(?:${gap(4)}|${S})${earlier}${gap(4)}${what}`,
+    literals("ignore;disregard;forget;neglect;dismiss;pay no attention;not follow;n't follow;stop following;set aside"),
+    `\\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|neglect|dismiss|pay no attention to|(?:do not|don['’]?t|stop) follow(?:ing)?|set aside)(?:${gap(2)}|${S})(?:${before}${gap(3)}${what}|${any}${gap(2)}${firm}|the${S}above\\b|user${S}(?:input|request|query|question)s?\\b)`,
     130,
   ),
   mark(
     'forget-everything',
     'override',
     0.6,
-    ['ignore', 'disregard', 'forget'],
+    literals('ignore;disregard;forget'),
     `\\b(?:ignore|disregard|forget)${S}(?:everything|all|anything|what)${gap(3)}(?:above|before|previous\\w*|told|said|prior|know|far|earlier|instructed|learned)\\b`,
     90,
   ),
@@ -29,7 +30,7 @@ const overrides: readonly Mark[] = [
     'override-rules',
     'override',
     0.55,
-    ['override', 'bypass', 'discard', 'overrule', 'supersede', 'overwrite'],
+    literals('override;bypass;discard;overrule;supersede;overwrite'),
     `\\b(?:override|bypass|discard|overrul|supersed|overwrit)\\w*(?:${gap(3)}|${S})(?:all|any|every|your|previous|prior|earlier|the system|system|other|existing|safety)${gap(3)}${firm}`,
     100,
   ),
@@ -37,7 +38,7 @@ const overrides: readonly Mark[] = [
     'precedence-over',
     'override',
     0.45,
-    ['precedence over', 'priority over', 'supersede', 'overrides'],
+    literals('precedence over;priority over;supersede;overrides'),
     `(?:(?:takes?|has|have|with)${S}(?:precedence|priority)${S}over|supersedes?|overrides?)${gap(4)}(?:previous|prior|earlier|following|other|above|existing|system)${gap(2)}${what}`,
     100,
   ),
@@ -48,13 +49,15 @@ const voices: readonly Mark[] = [
     'chat-template',
     'role-marker',
     0.6,
-    ['<|im_', '<|system', '<|user', '<|assistant', '<|end', '<|eot', '<|start_header', '<|begin', '<<sys>>', '<start_of_turn', '[/inst', '[inst]', '<|tool', '<|developer'],
+    literals(
+      '<|im_;<|system;<|user;<|assistant;<|end;<|eot;<|start_header;<|begin;<<sys>>;<start_of_turn;[/inst;[inst];<|tool;<|developer',
+    ),
   ),
   mark(
     'heading-role',
     'role-marker',
     0.4,
-    ['instruction', 'system', 'assistant', 'response:', 'human:'],
+    literals('instruction;system;assistant;response:;human:'),
     '(?:^|\\n|[.!?]\\s)\\s*(?:#{2,4}\\s*(?:new |system |updated |hidden |priority )?(?:instructions?|system|assistant|human|response)\\s*:|(?:human|assistant)\\s*:\\s*\\S)',
     30,
   ),
@@ -62,15 +65,25 @@ const voices: readonly Mark[] = [
     'role-tag',
     'role-marker',
     0.5,
-    ['system', 'assistant', 'developer', 'admin', '/user>', '_result', 'untrusted'],
+    literals('system;assistant;developer;admin;/user>;_result;untrusted'),
     '(?:</?(?:system(?:[_-]?(?:prompt|message|reminder|instructions?|note|override))?|assistant|(?:tool|function)[_-](?:result|results|response|output)|untrusted[\\w-]*)\\s*>|\\[/?(?:system|assistant|developer|admin)(?:[ _-](?:prompt|message|instruction|note|override|update|notice|directive|command)s?)?\\]|\\{\\{#?(?:system|assistant)~?\\}\\})',
     40,
+  ),
+  mark(
+    'command-tag',
+    'role-marker',
+    0.35,
+    literals(
+      '<information>;<important>;<hidden>;<secret>;<urgent;<attention;<critical;<admin;<priority;<override;<instruction;[important];[hidden];[urgent];<message>;<user_',
+    ),
+    `[<\\[]\\s?(?:information|important|hidden|secret|urgent|attention|critical|admin\\w*|priority|override|instructions?(?:[ _-]\\w+)?|message|user_\\w+)\\s?[>\\]]`,
+    30,
   ),
   mark(
     'system-says',
     'system-voice',
     0.4,
-    ['system:', 'system :', 'system]:', 'system message:', 'admin:', 'developer:', 'system note:', 'assistant:'],
+    literals('system:;system :;system]:;system message:;admin:;developer:;system note:;assistant:'),
     '(?:^|\\n|[.!?)\\]>"\'*#-]\\s*|<!--\\s*|\\|\\s*)(?:system|admin|administrator|developer|assistant)(?: (?:message|note|prompt))?\\]?\\s?:\\s*[\\p{L}*\\["\']',
     40,
   ),
@@ -78,7 +91,7 @@ const voices: readonly Mark[] = [
     'directive',
     'system-voice',
     0.45,
-    ['system', 'admin', 'priority', 'security', 'internal', 'mandatory', 'hidden', 'developer', 'context_update', 'maintainer'],
+    literals('system;admin;priority;security;internal;mandatory;hidden;developer;context_update;maintainer'),
     '\\b(?:system|admin\\w*|priority|security|internal|hidden|developer|root|mandatory system|context)[ _-](?:directive|override|instructions?|command|notice|update|reminder|alert)s?\\s*[\\]:]|\\[(?:priority|admin|hidden|internal|override|system)[ _-]\\w+\\]',
     40,
   ),
@@ -86,7 +99,7 @@ const voices: readonly Mark[] = [
     'comment-order',
     'system-voice',
     0.45,
-    ['<!--', '[//]:', '/* ai', '/* llm'],
+    literals('<!--;[//]:;/* ai;/* llm'),
     '(?:<!--|\\[//\\]: #|/\\*)[\\s("*]*(?:(?:system|ai|assistant|llm|agents?|bots?|priority|hidden|secret|note to|admin|instructions?|important|attention|copilot|claude|gpt)\\b[^>]{0,40}:|(?:hidden|actually|ignore|override|assistant|ai agents?|llms?)\\b)',
     70,
   ),
@@ -94,19 +107,26 @@ const voices: readonly Mark[] = [
     'says-the-user',
     'system-voice',
     0.4,
-    ['message from', 'signed, the user', 'signed,', 'this is the user', 'on behalf of the user', 'instructions from'],
+    literals('message from;signed, the user;signed,;this is the user;on behalf of the user;instructions from'),
     `(?:(?:message|instructions?|note|request)${S}from${S}(?:me${S}|the${S}|your${S}|our${S})?(?:(?:${gap(3)}|${S})?(?:user|system|owner|admin\\w*|developers?|operator|creators?|anthropic|openai)\\b|me\\b|[^.!?]{0,40}\\bto you\\b)|signed,?\\s+the user|this${S}is${S}the${S}(?:user|system|administrator)\\b)`,
     90,
   ),
 ]
 
-const models = "(?:ai|a\\.i\\.|llms?|language[ -]models?|assistants?|ai models?|chat-?bots?|chatgpt|gpt(?:-\\w+)?|claude|copilot|gemini|mistral|llama|cursor|agents?)"
+const models =
+  '(?:ai|a\\.i\\.|llms?|language[ -]models?|assistants?|ai models?|chat-?bots?|chatgpt|gpt(?:-\\w+)?|claude|copilot|gemini|mistral|llama|cursor|agents?)'
 const addressed: readonly Mark[] = [
   mark(
     'note-to-model',
     'addressed',
     0.4,
-    ['ai', 'llm', 'model', 'assistant', 'agent', 'gpt', 'claude', 'copilot', 'bot'].flatMap((name) => [` to ${name}`, ` for ${name}`, ` the ${name}`, ` all ${name}`, ` any ${name}`]),
+    ['ai', 'llm', 'model', 'assistant', 'agent', 'gpt', 'claude', 'copilot', 'bot'].flatMap((name) => [
+      ` to ${name}`,
+      ` for ${name}`,
+      ` the ${name}`,
+      ` all ${name}`,
+      ` any ${name}`,
+    ]),
     `\\b(?:notes?|messages?|instructions?|notice|attention|reminder|directive|memo|hint|warning|command)${S}(?:to|for)(?:${gap(2)}|${S})${models}\\b`,
     60,
   ),
@@ -114,15 +134,17 @@ const addressed: readonly Mark[] = [
     'model-colon',
     'addressed',
     0.4,
-    ['ai agent', 'ai assistant', 'ai model', 'language model', 'llms', 'llm:', 'llm agent', 'dear ai', 'dear assistant', 'hey claude', 'hey gpt', 'attention ai', 'chatbots', 'attention agent', 'attention assistant', 'ai:', 'dear llm', 'hey assistant', 'hey ai', 'attention llm', 'attention claude'],
-    `(?:\\b(?:ai|llm)[ -]?(?:agents?|assistants?|models?|bots?|systems?)?s?\\s*[:!]|\\b(?:dear|hey|hello|attention)[\\s,:]+(?:all |any |the )?${models}\\b|\\bto${S}you,?${S}(?:the${S})?ai\\b|\\bai (?:agents?|assistants?|models?)(?:,| (?:reading|processing|parsing|summari[sz]ing|must|should|shall|are required|who|that read))|llms? (?:reading|processing|must|should|shall))`,
+    literals(
+      'ai agent;ai assistant;ai model;language model;llms;llm:;llm agent;dear ai;dear assistant;hey claude;hey gpt;attention ai;chatbots;attention agent;attention assistant;ai:;dear llm;to you, ;hey assistant;hey ai;attention llm;attention claude',
+    ),
+    `(?:(?:^|[^.\\p{L}\\p{N}_-])(?:ai|llm)[ -](?:agents?|assistants?|models?|bots?|systems?)\\s*[:!]|\\b(?:dear|hey|hello|attention)[\\s,:]+(?:all |any |the )?${models}\\b|\\bto${S}you,?${S}(?:the${S})?(?:ai\\b|gpt|claude|language|assistant|model|agent|gemini|mistral|mixtral|llama|command)|\\bai (?:agents?|assistants?|models?)(?:,| (?:reading|processing|parsing|summari[sz]ing|must|should|shall|are required|who|that read))|llms? (?:reading|processing|must|should|shall))`,
     60,
   ),
   mark(
     'if-you-are-model',
     'addressed',
     0.55,
-    ['if you are', "if you're", 'if you’re', 'when you are', 'as an ai', 'you are an ai', 'any ai', 'all ai'],
+    literals("if you are;if you're;if you’re;when you are;as an ai;you are an ai;any ai;all ai"),
     `(?:(?:if|when)${S}you(?:${S}are|['’]re)${S}(?:an?${S}|reading${S}this${S}as${S}an?${S})?(?:ai|llm|language model|large language|assistant|automated|bot|agent|chatbot|crawler)\\b|(?:any|all)${S}ai${gap(2)}(?:reading|processing|that))`,
     70,
   ),
@@ -141,7 +163,7 @@ const precedence: readonly Mark[] = [
     'then-continue',
     'precedence',
     0.25,
-    ['continue', 'proceed', 'resume', 'you can solve', 'go back', 'return to', 'afterwards', 'after that'],
+    literals('continue;proceed;resume;you can solve;go back;return to;afterwards;after that'),
     `\\b(?:after|once|then|afterwards)\\b${REST}(?:you${S}can${S}(?:solve|continue|proceed|answer|complete|return)|continue${S}(?:with${S}|to${S}|as${S})?(?:the|your|normal|help|answer|previous|original)|resume${S}(?:the|your|normal)|go${S}back${S}to|return${S}to${S}(?:the|your)${S}(?:original|previous|main|task|user))`,
     120,
   ),
@@ -149,7 +171,9 @@ const precedence: readonly Mark[] = [
     'follow-these',
     'precedence',
     0.3,
-    ['adhere to', 'following instruction', 'these instruction', 'this instruction', 'following command', 'only follow', 'obey', 'instructions below', 'following task', 'following order'],
+    literals(
+      'adhere to;following instruction;these instruction;this instruction;following command;only follow;obey;instructions below;following task;following order',
+    ),
     `\\b(?:adhere${S}to|follow|execute|obey|comply${S}with|carry${S}out|perform|complete)${gap(4)}(?:instruction|order|command|directive|task)s?\\b`,
     80,
   ),
@@ -157,7 +181,9 @@ const precedence: readonly Mark[] = [
     'new-instructions',
     'precedence',
     0.45,
-    ['instruction', 'directive', 'objective', 'mission', 'new task', 'real task', 'special task', 'new role', 'new prompt', 'new goal', 'new order', 'hidden task', 'new command'],
+    literals(
+      'instruction;directive;objective;mission;new task;real task;special task;new role;new prompt;new goal;new order;hidden task;new command',
+    ),
     `\\b(?:new|updated|real|revised|additional|hidden|secret|urgent|special|important new|overriding|priority|actual)${S}(?:and${S}|system${S}|important${S}|main${S})*(?:instructions?|tasks?|directives?|objectives?|missions?|goals?|roles?|prompts?|orders|commands?)\\s*(?:[:*!\\n]|is${S}|are${S})`,
     60,
   ),
@@ -165,7 +191,9 @@ const precedence: readonly Mark[] = [
     'your-task-is',
     'precedence',
     0.4,
-    ['your new ', 'your real ', 'your actual ', 'your true ', 'your only ', 'your next ', 'your mission', 'your primary', 'your task', 'your goal', 'your job', 'your sole'],
+    literals(
+      'your new ;your real ;your actual ;your true ;your only ;your next ;your mission;your primary;your task;your goal;your job;your sole',
+    ),
     `\\byour${S}(?:new|real|actual|true|only|next|primary|sole|main|mission|current|first)${gap(1)}?(?:task|goal|job|objective|mission|instruction|role|purpose|directive)?${S}(?:is|has|will|now|changed)\\b`,
     60,
   ),
@@ -177,7 +205,12 @@ const precedence: readonly Mark[] = [
     `(?:\\bimmediately${S}stop|\\bstop${S}(?:immediately|everything|what${S}you|whatever${S}you|all${S}(?:other|current)|the${S}(?:current|original)${S}task|processing|your${S}current))`,
     50,
   ),
-  mark('gave-you', 'precedence', 0.35, ['task that i gave', 'task i gave', 'user gave you', 'original user request', "the user's original", 'original task', 'user’s original']),
+  mark(
+    'gave-you',
+    'precedence',
+    0.35,
+    literals("task that i gave;task i gave;user gave you;original user request;the user's original;original task;user’s original"),
+  ),
 ]
 
 const roles: readonly Mark[] = [
@@ -185,15 +218,25 @@ const roles: readonly Mark[] = [
     'you-are-now',
     'role-change',
     0.4,
-    ['you are now', "you're now", 'from now on', 'pretend ', 'act as ', 'roleplay as', 'imagine you are', 'you will now', 'you will act'],
+    literals("you are now;you're now;from now on;pretend ;act as ;roleplay as;imagine you are;you will now;you will act"),
     `(?:\\byou(?:${S}are|['’]re)${S}now${S}(?:an?${S}|the${S}|in${S}|operating|acting|no longer|free|unrestricted|going|required|\\p{L}+GPT|dan\\b)|\\bfrom${S}now${S}on,?${S}(?:you${S}(?:are|will|must|should|have)|always|never|respond|answer|reply|ignore|act)|\\b(?:pretend|imagine|act|roleplay|behave)${S}(?:to${S}be${S}|you${S}are${S}|that${S}you${S}are${S}|as${S}(?:if${S}you${S}(?:were|are)${S})?)(?:an?${S}|the${S})?(?:\\p{L}+${S}){0,2}?(?:unrestricted|root|admin\\w*|hacker|attacker|dan\\b|evil|uncensored|jailbroken|without|ai\\b|character|no${S}(?:rules|limits|restrictions))|\\byou${S}will${S}(?:now${S})?act${S}as)`,
     90,
   ),
   mark(
+    'without-limits',
+    'role-change',
+    0.3,
+    ['without '],
+    `\\b(?:ai|model|assistant|answer|respond|act|operate|character|you)\\b${REST}\\bwithout${S}(?:any${S})?(?:restrictions?|content policy|limitations|filters|safety|ethical)`,
+    80,
+  ),
+  mark(
     'no-limits',
     'role-change',
-    0.45,
-    ['no restrictions', 'no limit', 'no rules', 'unrestricted', 'without restriction', 'without any', 'jailbreak', 'dan mode', 'do anything now', 'content policy', 'uncensored', 'developer mode', 'god mode', 'no filter', 'debug mode', 'admin mode', 'maintenance mode', 'sudo mode', 'administrative mode', 'experimental'],
+    0.5,
+    literals(
+      'no restrictions;no limit;no rules;unrestricted;jailbreak;dan mode;do anything now;content policy;uncensored;developer mode;god mode;no filter;debug mode;admin mode;maintenance mode;sudo mode;administrative mode;experimental',
+    ),
     `(?:\\b(?:you|ai|model|assistant|mode|with|has|have)\\b${gap(5)}?\\bno${S}(?:restrictions?|limit\\p{L}*|rules|filters?|guidelines)\\b|\\bunrestricted${S}(?:ai|model|assistant|mode)|without${S}(?:any${S})?(?:restrictions?|content policy|limitations|filters|safety|ethical)|\\bdan${S}mode|do${S}anything${S}now|\\b(?:enter|enable|activate|switch${S}to|switched${S}to|turn${S}on|you${S}are${S}(?:now${S})?in|start|engage|elevated${S}to)(?:${gap(2)}|${S})(?:developer|god|debug|admin\\w*|maintenance|sudo|jailbreak|unrestricted|root|dan|test|experimental|diagnostic)${S}(?:mode|features)|(?:dan|jailbreak|developer|god)${S}mode${S}(?:activated|enabled|on\\b))`,
     80,
   ),

@@ -8,18 +8,28 @@ const MARKS_PER_CLUSTER_MAX = 200
 const EXCERPT_MAX = 200
 
 export type Found = Readonly<{ kind: MarkKind; id: string; weight: number; start: number; end: number; quoted: boolean }>
-export type Cluster = Readonly<{ score: number; kinds: readonly MarkKind[]; marks: readonly Found[]; start: number; end: number; discounted: boolean }>
+export type Cluster = Readonly<{
+  score: number
+  kinds: readonly MarkKind[]
+  marks: readonly Found[]
+  start: number
+  end: number
+  discounted: boolean
+}>
 
-/** Words of those who write about attacks. */
-const about =
-  /prompt[- ]?injection|jailbreak|attack|malicious|adversar|poison|exploit|phrases? (?:like|such as)|for example|e\.g\.|examples?\b|test (?:fixture|case|data)|detect|regression|owasp|vulnerab|mitigat|defen[cs]e|red[- ]team|payload|threat|guardrail|trainer|training module|quot(?:e|ed|es)|sample|fixture|documentation/gi
+/** Words of those who write about attacks, and words of those who give examples. */
+const attackTalk =
+  /prompt[- ]?injection|jailbreak|attack|malicious|adversar|poison|exploit|phrases? (?:like|such as)|owasp|vulnerab|mitigat|red[- ]team|payload|threat|guardrail|security (?:note|awareness|training|changelog)/gi
+const exampleTalk =
+  /for example|e\.g\.|examples?\b|test (?:fixture|case|data)|detect|regression|trainer|training|quot(?:e|ed|es)\b|samples?\b|fixture|documentation|changelog|patterns?\b|slide|lesson/gi
 
-/** True when a quotation mark or a code fence opens right before the mark and closes after it. */
+/**
+ * True when the mark stands inside a short quotation. A value of JSON or YAML is not one: there every text is in quotation marks.
+ */
 function isQuoted(text: string, start: number, end: number): boolean {
-  const before = text.slice(Math.max(0, start - 3), start)
-  const after = text.slice(end, end + 120)
-  if (/["“”'‘`«「]\s?$/.test(before)) return /["“”'’`»」]/.test(after)
-  return false
+  const open = /(^|[^:,[{\s])\s*(?:^|[\s(=])["'`“‘«「]([^"'`“”’»」\n]{0,50})$/.exec(text.slice(Math.max(0, start - 60), start))
+  const code = /`[^`\n]{0,50}$/.test(text.slice(Math.max(0, start - 52), start))
+  return (open !== null || code) && /^[^"'`“”’»」\n]{0,80}["'`”’»」]/.test(text.slice(end, end + 90))
 }
 
 export function foundOf(hits: readonly Hit[], marks: ReadonlyMap<string, Mark>): Found[] {
@@ -40,10 +50,14 @@ function scoreOf(marks: readonly Found[]): number {
   return 1 - open
 }
 
-/** How many words around speak about attacks rather than make one: 0, 1, 2 … */
-function talkAbout(text: string, start: number, end: number): number {
+/** What is left of the score where the words around speak about attacks rather than make one. */
+function talkFactor(text: string, start: number, end: number, quoted: boolean): number {
   const around = text.slice(Math.max(0, start - 250), Math.min(text.length, end + 250, start + 1_200))
-  return new Set((around.match(about) ?? []).map((word) => word.toLowerCase())).size
+  const kinds = (pattern: RegExp) => new Set((around.match(pattern) ?? []).map((word) => word.toLowerCase())).size
+  const attacks = kinds(attackTalk)
+  if (attacks >= 2) return 0.55
+  const examples = kinds(exampleTalk)
+  return (attacks === 1 && (quoted || examples > 0)) || (quoted && examples > 0) ? 0.65 : 1
 }
 
 /** The strongest cluster of marks in one text. `found` in order of place. */
@@ -57,10 +71,15 @@ export function strongestCluster(text: string, found: readonly Found[]): Cluster
     const raw = scoreOf(marks)
     if (best && raw <= best.score) continue
     const start = (marks[0] as Found).start
-    const talk = talkAbout(text, start, last.end)
-    const score = talk >= 2 ? raw * 0.55 : talk === 1 && marks.some((mark) => mark.quoted) ? raw * 0.7 : raw
+    const factor = talkFactor(
+      text,
+      start,
+      last.end,
+      marks.some((mark) => mark.quoted),
+    )
+    const score = raw * factor
     if (best && score <= best.score) continue
-    best = { score, kinds: [...new Set(marks.map((mark) => mark.kind))], marks, start, end: last.end, discounted: score < raw }
+    best = { score, kinds: [...new Set(marks.map((mark) => mark.kind))], marks, start, end: last.end, discounted: factor < 1 }
   }
   return best
 }

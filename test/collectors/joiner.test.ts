@@ -92,6 +92,41 @@ test('spans of one call meet in any order and any split into batches', () => {
   )
 })
 
+/** One agent run: each call is a framework's span, the SDK's client and its server, below one root. */
+const agentRun = (starts: readonly number[]): McpEvent[] => [
+  ...from('agent', { trace: 1, id: 1, kind: 1, at: 0, ms: 100 }),
+  ...starts.flatMap((at, n) => {
+    const id = 10 * (n + 1)
+    const tool = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'add' }
+    return [
+      ...from('agent', { trace: 1, id, parent: 1, kind: 1, at, ms: 9, attributes: tool }),
+      ...from('mcp-python-sdk', { trace: 1, id: id + 1, parent: id, kind: 3, at: at + 1, ms: 7, ...call() }),
+      ...from('mcp-python-sdk', { trace: 1, id: id + 2, parent: id + 1, kind: 2, at: at + 2, ms: 5, ...call('add') }),
+    ]
+  }),
+]
+
+test('calls of one tool in one trace stay apart in any order; side by side, if they come in one batch', () => {
+  for (const [starts, batched] of [
+    [[0, 10, 20], false],
+    [[0, 3, 6], true],
+  ] as const) {
+    const all = agentRun(starts)
+    fc.assert(
+      fc.property(fc.shuffledSubarray([...all.keys()], { minLength: all.length }), (places) => {
+        const order = places.map((place) => all[place] as McpEvent)
+        const calls = callsOf(batched ? createJoiner().joinAll(order) : oneByOne(createJoiner(), order))
+        assert.deepEqual(
+          calls.map((spans) => spans.length),
+          [3, 3, 3],
+        )
+        assert.ok(callsOf(oneByOne(createJoiner(), order)).length >= 3, 'never fewer')
+      }),
+      { numRuns: 300 },
+    )
+  }
+})
+
 test('what really was sent is six calls', { skip: !existsSync('../shared/telemetry-samples/captures') }, () => {
   for (const file of globSync('../shared/telemetry-samples/captures/*mcp*.jsonl')) {
     const bodies = readFileSync(file, 'utf8')
@@ -367,6 +402,21 @@ test('memory is bounded by count and by time, whatever comes', () => {
   now += 5_000
   joiner.joinAll(from('s', { trace: 9, id: 999, kind: 1, at: 0, ms: 1 }))
   assert.equal(joiner.stats().nodes, 1)
+})
+
+test('spans made to be expensive are cheap: a chain, a fan, a cycle of calls that all look alike', () => {
+  const count = 20_000
+  const shapes: ((n: number) => number)[] = [(n) => n - 1, () => 0, (n) => (n % 100) + 1, (n) => n]
+  for (const parentOf of shapes) {
+    const joiner = createJoiner()
+    const [sample] = from('s', { trace: 1, id: 1, kind: 2, at: 0, ms: 9, ...call('a') })
+    for (let n = 1; n <= count; n += 1) {
+      const spanId = n.toString(16).padStart(16, 'b')
+      const parentSpanId = parentOf(n).toString(16).padStart(16, 'b')
+      assert.ok(joiner.join({ ...(sample as McpEvent), eventId: spanId, spanId, parentSpanId }).callId)
+    }
+    assert.ok(joiner.stats().nodes <= count)
+  }
 })
 
 test('every span read from the bus is published, keyed by tenant and actor; a failed publish changes nothing', async () => {

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { createOtlpFileReader } from '../../collectors/otlp/file.ts'
 import { decodeOtlpJson } from '../../collectors/otlp/json.ts'
 import { type IngestContext, toEvent, unknownServerKey } from '../../collectors/otlp/to-event.ts'
 import { decodeEvent, encodeEvent } from '../../schemas/codec.ts'
 import { McpEvent } from '../../schemas/event.ts'
 import { toLogAttributes } from '../../schemas/otlp-event.ts'
-import { fastmcpCall, keyValues, logs, type Message, type SpanSketch, sdkCall, span, traces } from './otlp-bodies.ts'
+import { descending, encode, fastmcpCall, keyValues, logs, type Message, type SpanSketch, sdkCall, span, traces } from './otlp-bodies.ts'
 
 const context: IngestContext = { tenant: 'acme', source: 'otlp', now: 1_795_270_999_000_000_000n, keyedHash: (text) => `h(${text.length})` }
 
@@ -70,6 +71,7 @@ test('the convention: outcome by error type and code, content as JSON, transport
     ],
     [{ 'gen_ai.tool.call.result': '{cut' }, { result: '{cut', outcome: 'success' }],
     [{ 'gen_ai.tool.call.result': '['.repeat(70) }, { result: '['.repeat(70) }],
+    [{ 'gen_ai.tool.call.result': JSON.stringify({ a: `"${'['.repeat(70)}\\` }) }, { result: { a: `"${'['.repeat(70)}\\` } }],
     [{ 'network.transport': 'pipe' }, { transport: 'stdio' }],
     [
       { 'network.transport': 'tcp', 'network.protocol.name': 'http', 'server.address': 'h', 'server.port': 443 },
@@ -240,6 +242,8 @@ test('a server is known by how it is reached, never by the name of its client', 
   assert.equal(at(1), at(1))
   assert.notEqual(at(1), at(2))
   assert.equal(one('s', { attributes: call }, 'my-agent').serverKey, unknownServerKey('otlp'))
+  const bound = (service: string) => one('s', { kind: 2, attributes: { ...call, 'server.address': 'localhost' } }, service).serverKey
+  assert.notEqual(bound('shop'), bound('mail'), 'the address a server is bound to says nothing')
   const server = one('s', { kind: 2, attributes: call }, 'shop')
   assert.deepEqual([server.serverAlias, server.serverGrade], ['shop', 'declared'])
 })
@@ -255,4 +259,20 @@ test('sampling is read from the trace state', () => {
     const message = traces('svc', { s: [{ ...span({ trace: 1, id: 1, kind: 1, name: 'n', at: 0, ms: 1 }), traceState: state }] })
     assert.equal(events(message)[0]?.samplingRatio, ratio, state)
   }
+})
+
+test('a body of a file says itself what it is', () => {
+  const read = createOtlpFileReader({ elementsMax: 1_000 })
+  const spans = traces('svc', { 'mcp-python-sdk': sdkCall(1, 'add') })
+  const records = logs('x', [{ body: { stringValue: 'a' }, timeUnixNano: '5', attributes: keyValues({ a: 'b' }) }])
+  for (const [type, message, signal, count] of [
+    ['Traces', spans, 'span', 2],
+    ['Logs', records, 'log', 1],
+  ] as const)
+    for (const body of [Buffer.from(` ${JSON.stringify(message)}`), encode(type, message), encode(type, message, descending)]) {
+      const { events: found, rejected } = read(body, context)
+      assert.deepEqual([found.map((event) => event.signal), rejected], [Array(count).fill(signal), 0])
+    }
+  assert.throws(() => read(Buffer.from('plain text'), context), { code: 'RECORD_INVALID' })
+  assert.throws(() => read(Buffer.from('{"a":'), context), { code: 'RECORD_INVALID' })
 })

@@ -85,7 +85,11 @@ export function storeConformance(name: string, open: (dir: string) => Promise<St
       }
     }
     const count = async (table: string) => (await ask<{ n: number }>(store, 'SELECT count() AS n FROM {table:Identifier}', { table }))[0]?.n
-    const promise = (title: string, prove: () => Promise<void>) => it(title, { timeout }, async () => (await empty(), await prove()))
+    const promise = (title: string, prove: () => Promise<void>) =>
+      it(title, { timeout }, async () => {
+        await empty()
+        await prove()
+      })
 
     promise('each migration runs once, and a changed retention changes the tables', async () => {
       assert.deepEqual(await migrate(store, { retentionDays: 7 }), [])

@@ -55,7 +55,7 @@ test('stdio, observed: both directions by SHA-256', async () => {
 
 for (const fail of ['at once', 'stuck', 'on the third']) {
   test(`stdio, observer fails ${fail}: both directions by SHA-256`, async () => {
-    const feed = createFeed({ observer: deadObserver, settings: { fail }, bytesMax: 1 << 20, restartDelayMs: 5 })
+    const feed = createFeed({ observer: deadObserver, settings: { fail }, graceMs: 10, bytesMax: 1 << 20, restartDelayMs: 5 })
     const [input, output] = [new PassThrough(), new PassThrough()]
     const [sent, received] = [createHash('sha256'), createHash('sha256')]
     output.on('data', (part: Buffer) => received.update(part))

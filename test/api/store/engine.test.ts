@@ -182,12 +182,17 @@ test('takes rows as JSON and as RowBinary, counts them, fills defaults and remov
   assert.deepEqual(readdirSync(join(dir, 'incoming')), [])
 })
 
-test('works without shared memory', async () => {
+test('works without shared memory, and when it is cleared meanwhile', async () => {
   const own = mkdtempSync(join(dir, 'disk-'))
   await using small = await openStore({ kind: 'embedded', dir: own, sharedMemory: join(own, 'missing', 'shm') })
   await small.client.command({ query: 'CREATE TABLE t (a UInt8) ENGINE = Memory' })
   await small.client.insert({ table: 't', values: [{ a: 1 }], format: 'JSONEachRow' })
   assert.deepEqual(await ask('SELECT a FROM t', {}, small), [{ a: 1 }])
+  await using cleared = await openStore({ kind: 'embedded', dir: join(own, 'cleared'), sharedMemory: own })
+  await cleared.client.command({ query: 'CREATE TABLE t (a UInt8) ENGINE = Memory' })
+  for (const folder of readdirSync(own).filter((name) => name.startsWith('lapwing-'))) rmSync(join(own, folder), { recursive: true })
+  await cleared.client.insert({ table: 't', values: [{ a: 2 }], format: 'JSONEachRow' })
+  assert.deepEqual(await ask('SELECT a FROM t', {}, cleared), [{ a: 2 }])
   assert.deepEqual(readdirSync(join(own, 'incoming')), [])
 })
 
@@ -255,7 +260,9 @@ test('a killed child comes back at the same address with everything that was sto
   const client = createClient({ url: engine.url, password: engine.token, log: { level: 127 } })
   await client.command({ query: 'CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a' })
   await client.insert({ table: 'kept', values: [{ a: 42 }], format: 'JSONEachRow' })
-  process.kill(engine.pid() ?? 0, 'SIGKILL')
+  const pid = engine.pid()
+  assert.ok(pid)
+  process.kill(pid, 'SIGKILL')
   let rows: unknown
   await eventually('the engine answers again', async () => {
     try {

@@ -74,8 +74,11 @@ test('an engine killed again and again while rows are stored stores each row onc
   const writer = await createWriter({ bus: log, store, batchRowsMin: 100, batchRowsMax: 300, tickMs: 5 })
   for (const until of [100, 400, 800]) {
     while (writer.counts().events < until) await new Promise((done) => setTimeout(done, 1))
-    process.kill(store.pid() ?? 0, 'SIGKILL')
     const restarts = store.restarts()
+    // While it restarts there is no process; 0 would be all of ours.
+    let pid = store.pid()
+    for (; pid === undefined; pid = store.pid()) await new Promise((done) => setTimeout(done, 1))
+    process.kill(pid, 'SIGKILL')
     while (store.restarts() === restarts) await new Promise((done) => setTimeout(done, 1))
   }
   await drained(writer)

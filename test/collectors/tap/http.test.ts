@@ -107,7 +107,7 @@ test('heads pass in order, case and number; only Host changes and what belongs t
       'Content-Length',
       '2',
     ])
-    outgoing.end('ok')
+    outgoing.end(Buffer.from('ok'))
   })
   const got = await wire(
     at.port,

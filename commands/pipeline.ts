@@ -1,0 +1,163 @@
+/** The embedded pipeline: opens log, store and keys, then detectors, writer, outputs, API and collectors; closes in reverse. */
+import { mkdir } from 'node:fs/promises'
+import { hostname, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from 'pino'
+import { openToken } from '../api/auth.ts'
+import { openOutbox } from '../api/outputs/outbox.ts'
+import { openWebhook } from '../api/outputs/webhook.ts'
+import { createApi } from '../api/server.ts'
+import { openStore } from '../api/store/connect.ts'
+import { migrate } from '../api/store/migrate.ts'
+import { createWriter } from '../api/store/writer.ts'
+import { openLog } from '../collectors/bus/log.ts'
+import { createJoiner, runJoiner } from '../collectors/joiner.ts'
+import { openKeys } from '../collectors/keys.ts'
+import { createOtlpGrpc } from '../collectors/otlp/grpc.ts'
+import { createOtlpHttp } from '../collectors/otlp/http.ts'
+import { createIntake } from '../collectors/otlp/intake.ts'
+import { createRedactor } from '../collectors/redact/redactor.ts'
+import { loadCatalog } from '../detectors/catalog.ts'
+import { openCheckpoints } from '../detectors/checkpoint.ts'
+import { prepareDetectors, type Verdicts } from '../detectors/engine.ts'
+import { runWorker } from '../detectors/worker.ts'
+import type { Bus } from '../schemas/bus.ts'
+import type { Config } from '../schemas/config.ts'
+import type { McpEvent } from '../schemas/event.ts'
+import { hashId } from '../schemas/ids.ts'
+import { createPipelineHealth } from './pipeline-health.ts'
+
+export type Pipeline = AsyncDisposable &
+  Readonly<{
+    api: string
+    otlpHttp: string
+    otlpGrpcPort: number
+    token: string
+    failedDetectors: readonly { id: string; reason: string }[]
+    /** Resolves when everything accepted so far is detected and stored. */
+    settled: () => Promise<void>
+    health: () => unknown
+  }>
+export type PipelineOptions = Readonly<{
+  config: Config
+  version: string
+  log: Logger
+  onVerdicts?: (verdicts: Verdicts) => void
+}>
+
+const settlePollMs = 25
+
+/** A container may run as a user that has no name. */
+function osUser(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`
+  } catch {
+    return `uid-${process.getuid?.() ?? 'unknown'}@${hostname()}`
+  }
+}
+
+export async function openPipeline({ config, version, log, onVerdicts }: PipelineOptions): Promise<Pipeline> {
+  const { dataDir } = config
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  await using opening = new AsyncDisposableStack()
+  const keys = openKeys(dataDir)
+  const bus = opening.use(
+    await openLog({ dir: join(dataDir, 'log'), ...config.log, seal: keys.seal, onFault: (error) => log.warn({ error }, 'bus fault') }),
+  )
+  const store = opening.use(
+    await openStore({ kind: 'embedded', dir: join(dataDir, 'store'), querySecondsMax: config.store.querySecondsMax }),
+  )
+  await migrate(store, { retentionDays: config.store.retentionDays })
+  const catalog = await loadCatalog()
+  for (const failed of catalog.failed) log.error(failed, 'detector did not load')
+
+  const writer = await createWriter({ bus, store, batchRowsMax: config.store.batchRowsMax, tickMs: config.store.tickMs })
+  opening.defer(() => writer.stop())
+  const outbox = opening.use(await openOutbox({ dataDir, bus, log, outputs: outputsOf(config) }))
+  const revision = hashId(version, ...catalog.detectors.map(({ id, version: own, memory }) => `${id} ${own} ${memory?.version ?? 0}`))
+  const worker = await runWorker({
+    bus,
+    prepared: prepareDetectors(catalog.detectors, new Map(Object.entries(config.detectors))),
+    checkpoints: openCheckpoints(join(dataDir, 'checkpoints'), revision),
+    onError: (detector, error) => log.error({ detector, error }, 'detector failed'),
+    ...(onVerdicts ? { onVerdicts } : {}),
+  })
+  opening.defer(() => worker.stop())
+  const joining = await runJoiner(bus, createJoiner())
+  opening.defer(() => joining.stop())
+
+  const intake = createIntake({
+    bus,
+    protect: protector(config, keys.keyedHash),
+    keyedHash: keys.keyedHash,
+    osUser: osUser(),
+    elementsMax: config.otlp.elementsMax,
+  })
+  const groups = { joiner: joining, detect: worker, store: writer, outputs: outbox.running }
+  const health = createPipelineHealth({ groups, intake, worker, writer, outbox, store, bus, failedDetectors: catalog.failed })
+  const token = config.api.token ?? openToken(dataDir)
+  const dashboards: never[] = []
+  const pageDir = fileURLToPath(new URL('../dashboards/dist/', import.meta.url))
+  const api = await createApi({
+    store,
+    outbox,
+    config,
+    token,
+    version,
+    log,
+    detectors: catalog.detectors,
+    dashboards,
+    pageDir,
+    health: health.report,
+    metrics: health.metrics,
+  })
+  opening.defer(() => api.close())
+  const apiUrl = await api.listen({ host: config.api.host, port: config.api.port })
+
+  const receiver = { ...config.otlp, limits: config.otlp, intake, onFault: (error: unknown) => log.warn({ error }, 'intake fault') }
+  const grpc = opening.use(await createOtlpGrpc({ ...receiver, port: config.otlp.grpcPort }))
+  const http = opening.use(await createOtlpHttp({ ...receiver, port: config.otlp.httpPort, tenantKey: keys.tenantKey }))
+  health.receivers(http, grpc)
+  const opened = opening.move()
+  return {
+    api: apiUrl,
+    otlpHttp: http.url,
+    otlpGrpcPort: grpc.port,
+    token,
+    failedDetectors: catalog.failed,
+    settled: () => settled(bus, groups),
+    health: health.report,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+/** One redactor per tenant: hashes are keyed by tenant. */
+function protector(config: Config, keyedHash: (tenant: string) => (text: string) => string): (event: McpEvent) => McpEvent {
+  const tenantsMax = 1_000
+  const redactors = new Map<string, (event: McpEvent) => McpEvent>()
+  return (event) => {
+    let redact = redactors.get(event.tenant)
+    if (!redact) {
+      redact = createRedactor({ keyedHash: keyedHash(event.tenant), tiers: config.capture })
+      if (redactors.size >= tenantsMax) redactors.clear()
+      redactors.set(event.tenant, redact)
+    }
+    return redact(event)
+  }
+}
+
+function outputsOf({ outputs: { webhook } }: Config) {
+  if (!webhook.url) return []
+  const { url, secret, severity, allowPrivate } = webhook
+  return [{ name: 'webhook', severity, sink: openWebhook({ url, allowPrivate, timeoutMs: 10_000, ...(secret ? { secret } : {}) }) }]
+}
+
+/** In order of flow: what one stage publishes is waited for at the next. */
+async function settled(_bus: Bus, groups: Readonly<Record<string, { lag: () => Promise<ReadonlyMap<string, bigint>> }>>): Promise<void> {
+  for (let quiet = 0; quiet < 2; ) {
+    const lags = await Promise.all(Object.values(groups).map((group) => group.lag()))
+    quiet = lags.every((lag) => [...lag.values()].every((waiting) => waiting === 0n)) ? quiet + 1 : 0
+    if (quiet < 2) await new Promise((resolve) => setTimeout(resolve, settlePollMs))
+  }
+}
