@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { configCommand, environmentOf } from './commands/config.ts'
+import { demoCommand } from './commands/demo.ts'
 import { detectCommand, exitCodeOf } from './commands/detect.ts'
+import { normaliseCommand } from './commands/normalise.ts'
 import { quietOnClosedPipe } from './commands/print.ts'
 import { startCommand } from './commands/start.ts'
 import { tapCommand } from './commands/tap.ts'
@@ -16,8 +18,10 @@ const program = new Command('lapwing')
   .enablePositionalOptions()
   .showHelpAfterError()
   .addCommand(startCommand(version))
+  .addCommand(demoCommand(version))
   .addCommand(tapCommand(environmentOf()))
   .addCommand(detectCommand())
+  .addCommand(normaliseCommand())
   .addCommand(configCommand())
 
 quietOnClosedPipe()

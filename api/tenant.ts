@@ -16,8 +16,10 @@ export type Tenancy = Readonly<{
 }>
 export type Triage = Readonly<{ alert_id: string; id: string; time: string; who: string; what: string; detail: string }>
 
-/** A query that runs longer is stopped by the store (159), so that a hunter cannot starve the rest. */
-const timeoutExceeded = '159'
+/** A query that runs longer is stopped by the store (159) or killed by its keeper (394), so that a hunter cannot starve the rest. */
+const stopped = new Set(['159', '394'])
+/** Too many queries at once, no memory for now: it passes. */
+const busy = new Set(['202', '241', '242'])
 const tooLarge = new Set(['158', '307', '396'])
 const timesAsText = { date_time_input_format: 'best_effort' as const }
 const answerBytesMax = 64 * 1024 * 1024
@@ -30,7 +32,8 @@ function tenantOf(request: FastifyRequest): string {
 function faultOf(query: string, error: unknown): Error {
   if (!(error instanceof ClickHouseError)) return new Fault('STORE_UNREACHABLE', query, error)
   const refuse = (statusCode: number, message: string) => Object.assign(new Error(message, { cause: error }), { statusCode })
-  if (error.code === timeoutExceeded) return refuse(408, 'the question took too long; ask for a shorter time')
+  if (busy.has(error.code)) return new Fault('STORE_UNREACHABLE', query, error)
+  if (stopped.has(error.code)) return refuse(408, 'the question took too long; ask for a shorter time')
   if (tooLarge.has(error.code)) return refuse(413, 'the answer is too large; ask for less')
   return new Fault('STORE_REFUSED', query, error)
 }

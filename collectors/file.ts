@@ -102,10 +102,14 @@ async function oneDocument(path: string, isOtlp: boolean): Promise<Buffer | unde
   try {
     return kindOf(parseLine(whole)) === 'otlp' ? whole : undefined
   } catch {
-    return undefined // the first line's own fault is told instead
+    // Else the first line's own fault is told.
+    return isProtobuf(whole) ? whole : undefined
   }
 }
 const newline = Buffer.from('\n')
+/** Field 1, with a length, comes first in every OTLP request; its tag is a newline, and ids and lengths are no text. */
+const isProtobuf = (whole: Buffer): boolean =>
+  whole[0] === 0x0a && whole.subarray(0, 4096).some((byte) => byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d)
 
 /** Every event of a file, in its order. Throws INPUT_UNREADABLE with file, line (from 1) and reason. */
 export async function* readEvents(path: string, options: FileOptions): AsyncGenerator<FileEvent> {
@@ -137,7 +141,11 @@ export async function* readEvents(path: string, options: FileOptions): AsyncGene
       const mayBeOne = otlp && kind === undefined && (asked === undefined || asked === 'otlp')
       const document = mayBeOne ? await oneDocument(path, asked === 'otlp') : undefined
       if (!otlp || !document) throw located(number, error)
-      for (const event of otlp(document)) yield { item: file, message: 0, event }
+      try {
+        for (const event of otlp(document)) yield { item: file, message: 0, event }
+      } catch (cause) {
+        throw located(number, cause)
+      }
       return
     }
   }

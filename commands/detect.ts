@@ -9,7 +9,7 @@ import type { Alert } from '../schemas/alert.ts'
 import type { Signal } from '../schemas/detector.ts'
 import { Fault } from '../schemas/errors.ts'
 import { rfc3339 } from '../schemas/semconv.ts'
-import { parseOtlpLine } from './otlp-file.ts'
+import { createOtlpFile } from './otlp-file.ts'
 import { print } from './print.ts'
 import { fileRedactor } from './redact-file.ts'
 
@@ -20,8 +20,8 @@ export const fileHash = (text: string): string => createHmac('sha256', 'lapwing 
 
 export function detectCommand(): Command {
   return new Command('detect')
-    .description('Run the detectors over files: MCP messages, conversations, tools, calls, OTLP/JSON')
-    .argument('<file...>', 'JSON lines, gzip or plain')
+    .description('Run the detectors over files: MCP messages, conversations, tools, calls, OTLP')
+    .argument('<file...>', 'JSON lines, gzip or plain; OTLP as JSON or protobuf')
     .addOption(new Option('--input <kind>', 'what a line is').choices(['auto', ...inputKinds]).default('auto'))
     .option('--json', 'one JSON object a line')
     .option('--signals', 'print signals too: informational, not alerts')
@@ -36,10 +36,11 @@ async function detect(files: string[], options: Options): Promise<void> {
   for (const file of files) {
     // Each item starts with empty memory; only the item in hand is kept.
     let current: { item: string; inline: Inline; messages: Map<string, number> } | undefined
-    for await (const { item, message, event } of readEvents(file, { kind: options.input, keyedHash: fileHash, otlp: parseOtlpLine })) {
+    const otlp = createOtlpFile({ keyedHash: fileHash, onRejected: complainOfRejected(file) })
+    for await (const { item, message, event } of readEvents(file, { kind: options.input, keyedHash: fileHash, otlp })) {
       if (current?.item !== item) current = { item, inline: createInline({ prepared, onError: complain }), messages: new Map() }
       current.messages.set(event.eventId, message)
-      await report({ item, message, event: redact(event) }, current.inline.event(redact(event)), current.messages, options)
+      await report({ item, message }, current.inline.event(redact(event)), current.messages, options)
     }
   }
 }
@@ -47,8 +48,11 @@ async function detect(files: string[], options: Options): Promise<void> {
 const complain = (detector: string, error: unknown) =>
   process.stderr.write(`lapwing: detector ${detector} failed on an event: ${error instanceof Error ? error.message : String(error)}\n`)
 
+export const complainOfRejected = (file: string) => (count: number, reason: string) =>
+  process.stderr.write(`lapwing: ${file}: ${count} records are no events: ${reason}\n`)
+
 async function report(
-  { item, message }: FileEvent,
+  { item, message }: Omit<FileEvent, 'event'>,
   { alerts, signals }: Verdicts,
   messages: ReadonlyMap<string, number>,
   options: Options,

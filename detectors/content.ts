@@ -9,14 +9,15 @@ import { buildAutomaton } from './automaton.ts'
 import { fold, foldPattern, SKIPPED } from './fold.ts'
 
 const WINDOW_MAX = 240
+/** So many candidates of a pattern get a window of their own; then windows are wide and follow each other, so that decoys neither blind nor slow the pass. */
 const WINDOWS_PER_PART_MAX = 64
-/** One more window per this many characters: padding a text with decoys buys no blind spot, and the cost stays linear. */
-const CHARS_PER_WINDOW = 400
+const WIDE = 8
+const HITS_PER_PART_MAX = 256
 const EXCERPT_MAX = 200
 
 type Compiled = Readonly<{ pattern: Pattern; verify: RE2JS | undefined; windowMax: number; positions: ReadonlySet<TextPosition> }>
 export type ContentPass = Readonly<{
-  /** Hits in order of parts, then of place. `windowsSkipped` counts candidates beyond the cap of a part. */
+  /** Hits in order of parts, then of place. `windowsSkipped` counts candidates after the 256th hit of a pattern in a part. */
   scan: (parts: readonly TextPart[]) => Hit[]
   windowsSkipped: () => number
 }>
@@ -47,21 +48,24 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
 
   const scanPart = (part: TextPart, hits: Hit[]) => {
     const folded = fold(part.text)
-    const reach = new Map<number, { until: number; windows: number }>()
-    const windowsMax = WINDOWS_PER_PART_MAX + Math.floor(folded.length / CHARS_PER_WINDOW)
+    const reach = new Map<number, { until: number; windows: number; hits: number }>()
     automaton.walk(folded, (index, end) => {
       const entry = literals[index] as { literal: string; owner: number }
       const candidate = compiled[entry.owner] as Compiled
       if (!candidate.positions.has(part.position)) return
-      const seen = reach.get(entry.owner)
+      const seen = reach.get(entry.owner) ?? { until: 0, windows: 0, hits: 0 }
       const start = Math.max(0, end - entry.literal.length)
-      if (seen && start < seen.until) return
-      if (seen && seen.windows >= windowsMax) {
+      if (start < seen.until) return
+      if (seen.hits >= HITS_PER_PART_MAX) {
         skipped += 1
         return
       }
-      const hit = verified(candidate, part, folded, start, end)
-      reach.set(entry.owner, { until: hit ? hit.end : (seen?.until ?? 0), windows: (seen?.windows ?? 0) + 1 })
+      const wide = seen.windows >= WINDOWS_PER_PART_MAX
+      const to = end + candidate.windowMax * (wide ? WIDE : 1)
+      const hit = verified(candidate, part, folded, { start, end, to, wide })
+      // A wide window without a match has answered for every candidate whose own window lies inside it.
+      const until = hit ? hit.end : wide ? to - candidate.windowMax - entry.literal.length : seen.until
+      reach.set(entry.owner, { until, windows: seen.windows + 1, hits: seen.hits + (hit ? 1 : 0) })
       if (hit) hits.push(hit)
     })
   }
@@ -75,7 +79,9 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
   }
 }
 
-function verified(candidate: Compiled, part: TextPart, folded: string, start: number, end: number): Hit | undefined {
+type Place = Readonly<{ start: number; end: number; to: number; wide: boolean }>
+
+function verified(candidate: Compiled, part: TextPart, folded: string, { start, end, to, wide }: Place): Hit | undefined {
   const found = (from: number, to: number): Hit => ({
     pattern: candidate.pattern.id,
     part,
@@ -85,7 +91,7 @@ function verified(candidate: Compiled, part: TextPart, folded: string, start: nu
   })
   if (!candidate.verify) return found(start, end)
   const from = Math.max(0, start - candidate.windowMax)
-  const window = folded.slice(from, end + candidate.windowMax)
+  const window = folded.slice(from, to)
   // Skipped characters are taken out for the regex, so that zero-width padding does not split a word.
   const plain = window.includes(SKIPPED) ? window.replaceAll(SKIPPED, '') : window
   // `test` runs on an automaton and is some fifty times faster than finding where; most windows end here.
@@ -95,8 +101,8 @@ function verified(candidate: Compiled, part: TextPart, folded: string, start: nu
   const literalTo = end - from
   while (matcher.find()) {
     if (plain !== window) return found(start, end)
-    // The match has to cover the literal that led here; another occurrence has its own window.
-    if (matcher.start() < literalTo && matcher.end() > literalFrom) return found(from + matcher.start(), from + matcher.end())
+    // The match has to cover the literal that led here; another occurrence has its own window. A wide one answers for all it holds.
+    if ((wide || matcher.start() < literalTo) && matcher.end() > literalFrom) return found(from + matcher.start(), from + matcher.end())
   }
   return undefined
 }

@@ -30,6 +30,27 @@ function createIndex() {
   }
 }
 
+type Nodes = ReadonlyMap<string, Node>
+
+/** Ancestors from the nearest on; stops where one is not known. A cycle is cut by the bound. */
+function* ancestors(nodes: Nodes, node: Node): Generator<Node> {
+  let { parent } = node
+  for (let hop = 0; parent !== undefined && hop < hopsMax; hop += 1) {
+    const found = nodes.get(parent)
+    if (!found) return
+    yield found
+    parent = found.parent
+  }
+}
+function isAncestor(nodes: Nodes, upper: Node, node: Node): boolean {
+  let { parent } = node
+  for (let hop = 0; parent !== undefined && hop < hopsMax; hop += 1) {
+    if (parent === upper.key) return true
+    parent = nodes.get(parent)?.parent
+  }
+  return false
+}
+
 export function createGraph({ nodesMax, ttlMs }: GraphLimits) {
   const nodes = new Map<string, Node>()
   const children = createIndex()
@@ -58,17 +79,6 @@ export function createGraph({ nodesMax, ttlMs }: GraphLimits) {
       evict(node)
     }
   }
-  /** Ancestors from the nearest on; stops where one is not known. A cycle is cut by the bound. */
-  function* above(node: Node): Generator<Node> {
-    let parent = node.parent
-    for (let hop = 0; parent !== undefined && hop < hopsMax; hop += 1) {
-      const found = nodes.get(parent)
-      if (!found) return
-      yield found
-      parent = found.parent
-    }
-  }
-
   return {
     /** The node known under this key, or the new one, now known. */
     add(node: Node, now: number): Node {
@@ -79,17 +89,10 @@ export function createGraph({ nodesMax, ttlMs }: GraphLimits) {
       trim(now)
       return node
     },
-    isAbove(upper: Node, node: Node): boolean {
-      let { parent } = node
-      for (let hop = 0; parent !== undefined && hop < hopsMax; hop += 1) {
-        if (parent === upper.key) return true
-        parent = nodes.get(parent)?.parent
-      }
-      return false
-    },
+    isAbove: (upper: Node, node: Node): boolean => isAncestor(nodes, upper, node),
     /** The nearest observations above that can be of the same call: through what is no call, up to the first that contradicts. */
     *upward(node: Node): Generator<Node> {
-      for (const found of above(node)) {
+      for (const found of ancestors(nodes, node)) {
         if (found.kind === 'through') continue
         if (!compatible(found, node)) return
         yield found
@@ -123,7 +126,7 @@ export function createGraph({ nodesMax, ttlMs }: GraphLimits) {
     /** The way to the root has a gap: something not seen yet may stand between this span and another of its trace. */
     hasGapAbove(node: Node): boolean {
       let top = node
-      for (const found of above(node)) top = found
+      for (const found of ancestors(nodes, node)) top = found
       return top.parent !== undefined
     },
     ofTrace: (node: Node): Iterable<Node> => (node.trace ? traces.get(node.trace) : []),

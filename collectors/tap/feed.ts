@@ -34,9 +34,10 @@ export function createFeed(options: FeedOptions): Feed {
   /** Lost, belonging to no stream that is still open, and not told yet. */
   let untold: Sum = { bytes: 0, lines: 0 }
 
-  const link = createLink(options, (untaken) => {
+  const link = createLink(options, (untaken, news) => {
     add(lost, untaken)
     add(untold, untaken)
+    add(untold, news)
     // A new observer has no half lines: each stream starts again behind its next newline.
     for (const track of tracks.values()) track.gap = { bytes: track.gap?.bytes ?? 0, lines: track.gap?.lines ?? 0, midLine: track.midLine }
   })

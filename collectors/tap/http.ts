@@ -122,7 +122,7 @@ function exchange(route: Route, { id, incoming, outgoing }: Exchange): void {
     else refuse(incoming, outgoing, error.code === 'ETIMEDOUT' ? 504 : 502, 'target unreachable')
   })
   outgoing.on('close', () => {
-    
+    if (!outgoing.writableFinished) upstream.destroy()
     if (!state.answered) tap.observe.end(`${id}<`, true)
   })
 }

@@ -1,6 +1,6 @@
 /** The one-way street to the observer's worker thread: bounded by what the worker has taken, and renewed when it dies. */
 import { Worker } from 'node:worker_threads'
-import { costOf, type Finished, type Note, type Remark } from './notes.ts'
+import { costOf, type Finished, type Note, newsOf, type Remark } from './notes.ts'
 
 export type LinkOptions = Readonly<{
   /** The worker's module. */
@@ -24,10 +24,10 @@ export type Link = Readonly<{
 }>
 
 /** Places in the memory shared with the worker, where it counts what it has taken. */
-export const taken = { cost: 0, bytes: 1, lines: 2 } as const
+export const taken = { cost: 0, bytes: 1, lines: 2, newsBytes: 3, newsLines: 4 } as const
 
-/** `died` hears how much was posted and never taken. */
-export function createLink(options: LinkOptions, died: (untaken: Weight) => void): Link {
+/** `died` hears how much was posted and never taken, and which losses were told and never heard. */
+export function createLink(options: LinkOptions, died: (untaken: Weight, news: Weight) => void): Link {
   const {
     bytesMax = 64 * 1024 * 1024,
     restartsMax = 5,
@@ -36,8 +36,8 @@ export function createLink(options: LinkOptions, died: (untaken: Weight) => void
     graceMs = 4_000,
     remark = () => {},
   } = options
-  let posted = { cost: 0, bytes: 0, lines: 0 }
-  let counts = new BigInt64Array(new SharedArrayBuffer(24))
+  let posted = { cost: 0, bytes: 0, lines: 0, newsBytes: 0, newsLines: 0 }
+  let counts = new BigInt64Array(new SharedArrayBuffer(40))
   let deaths = 0
   let closing = false
   let worker: Worker | undefined
@@ -45,9 +45,11 @@ export function createLink(options: LinkOptions, died: (untaken: Weight) => void
 
   const behind = (place: keyof typeof taken): number => posted[place] - Number(Atomics.load(counts, taken[place]))
 
+  const report = () => died({ bytes: behind('bytes'), lines: behind('lines') }, { bytes: behind('newsBytes'), lines: behind('newsLines') })
+
   const start = () => {
-    counts = new BigInt64Array(new SharedArrayBuffer(24))
-    posted = { cost: 0, bytes: 0, lines: 0 }
+    counts = new BigInt64Array(new SharedArrayBuffer(40))
+    posted = { cost: 0, bytes: 0, lines: 0, newsBytes: 0, newsLines: 0 }
     // The worker has no say on the relay's stdout: only the server's bytes go there.
     const started = new Worker(options.observer, {
       workerData: { settings: options.settings, counts },
@@ -67,7 +69,7 @@ export function createLink(options: LinkOptions, died: (untaken: Weight) => void
     worker = undefined
     if (closing) return
     deaths += 1
-    died({ bytes: behind('bytes'), lines: behind('lines') })
+    report()
     if (deaths > restartsMax) remark('observer failed too often: traffic goes on unobserved')
     else restart = setTimeout(start, restartDelayMs * deaths).unref()
   }
@@ -81,7 +83,12 @@ export function createLink(options: LinkOptions, died: (untaken: Weight) => void
       // Small chunks are views of a large shared buffer, which would be copied whole: the bytes get a buffer of their own.
       const own = note.type === 'chunk' ? Uint8Array.from(note.bytes) : undefined
       worker.postMessage(own ? { ...note, bytes: own } : note, own ? [own.buffer] : [])
-      posted = { cost: posted.cost + cost, bytes: posted.bytes + bytes, lines: posted.lines + lines }
+      const news = newsOf(note)
+      posted.cost += cost
+      posted.bytes += bytes
+      posted.lines += lines
+      posted.newsBytes += news.bytes
+      posted.newsLines += news.lines
       return true
     },
     deaths: () => deaths,
@@ -90,7 +97,7 @@ export function createLink(options: LinkOptions, died: (untaken: Weight) => void
       clearTimeout(restart)
       if (!worker) return
       await finish(worker, deadlineMs, graceMs)
-      died({ bytes: behind('bytes'), lines: behind('lines') })
+      report()
     },
   }
 }

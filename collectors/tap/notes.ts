@@ -48,3 +48,10 @@ export function costOf(note: Note): number {
   if (!('head' in note)) return 256
   return note.head.rawHeaders.reduce((sum, text) => sum + text.length, 256 + (note.head.path?.length ?? 0))
 }
+
+/** Losses a note tells of: they have to be told again when it is lost itself. */
+export function newsOf(note: Note): Readonly<{ bytes: number; lines: number }> {
+  if (note.type === 'lost') return note
+  return ('gap' in note && note.gap) || noNews
+}
+const noNews = { bytes: 0, lines: 0 }

@@ -1,7 +1,7 @@
 /** The observer's worker thread: takes notes from the relay, never answers it but for the end, and may be ended at any time. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { taken } from './link.ts'
-import { costOf, type Finish, type Finished, type Note, type Remark } from './notes.ts'
+import { costOf, type Finish, type Finished, type Note, newsOf, type Remark } from './notes.ts'
 import { observeHttp } from './observe-http.ts'
 import { observeStdio } from './observe-stdio.ts'
 import { createOutlet } from './outlet.ts'
@@ -21,6 +21,9 @@ async function observe(port: NonNullable<typeof parentPort>, settings: TapSettin
       Atomics.add(counts, taken.bytes, BigInt(note.bytes.length))
       Atomics.add(counts, taken.lines, BigInt(note.lines))
     }
+    const news = newsOf(note)
+    Atomics.add(counts, taken.newsBytes, BigInt(news.bytes))
+    Atomics.add(counts, taken.newsLines, BigInt(news.lines))
     Atomics.add(counts, taken.cost, BigInt(costOf(note)))
   })
 }

@@ -161,6 +161,8 @@ export default defineDetector({
 function learn({ event, texts }: EventSubject, memory: Memory): Known {
   const before = memory.get(event.serverKey)
   const more = isObject(event.body) && typeof event.body['nextCursor'] === 'string'
+  // A span of tools/list says that it happened, not what was listed.
+  const hasTools = isObject(event.body) && Array.isArray(event.body.tools)
   const isPage = isObject(event.params) && event.params['cursor'] !== undefined
   const tools = event.method === 'tools/list' ? toolsOf(event.body) : new Map<string, string[]>()
   const paged = event.method !== 'tools/list' || isPage || (before !== undefined && !before.complete && more)
@@ -168,7 +170,7 @@ function learn({ event, texts }: EventSubject, memory: Memory): Known {
     alias: event.serverAlias ?? event.serverKey,
     tools: new Map([...(paged || before ? (before?.tools ?? []) : []), ...tools]),
     words: new Map([...(before?.words ?? []), ...wordsOf(texts)].slice(-WORDS_MAX)),
-    complete: event.method === 'tools/list' ? !more : (before?.complete ?? false),
+    complete: event.method === 'tools/list' && hasTools ? !more : (before?.complete ?? false),
     eventId: event.eventId,
   }
   memory.delete(event.serverKey)

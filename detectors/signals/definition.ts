@@ -45,6 +45,8 @@ const markGrades: ReadonlyMap<string, Severity> = new Map<string, Severity>([
   ['precedence-over', 'medium'],
   ['without-asking', 'low'],
   ['keep-secret', 'low'],
+  ['instead-of-named', 'medium'],
+  ['send-outside', 'medium'],
   ['tell-no-one', 'medium'],
   ['reveal-prompt', 'medium'],
   ['command-tag', 'low'],

@@ -6,8 +6,8 @@ export type Hidden = Readonly<{ kind: HiddenKind; at: number; decoded: string }>
 const DECODED_MAX = 200
 const SCAN_MAX = 200_000
 /** One look for any of them; most texts have none. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
 const any =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
   /[\u001b\u009b\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\udb40\u180e]|[\ufe00-\ufe0f]|[ \t\u00a0]{80}|(?:\r?\n[ \t]*){20}/
 const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/
 /** Scripts in which joiners are letters' business: Arabic, Indic, Khmer, Mongolian, Tibetan … */

@@ -254,4 +254,13 @@ function marksOf(language: Language): Mark[] {
   return marks
 }
 
-export const languageMarks: readonly Mark[] = languages.flatMap(marksOf)
+const systemPrompt = mark(
+  'system-prompt-named',
+  'leak',
+  0.4,
+  list(
+    'systemprompt|invite systeme|prompt systeme|instructions systeme|prompt del sistema|prompt de sistema|prompt do sistema|prompt di sistema|系统提示|系統提示|システムプロンプト|시스템 프롬프트|системный промпт|системную инструкцию|системные инструкции|sistem istemi|prompt systemowy|promptu systemowego',
+  ),
+)
+
+export const languageMarks: readonly Mark[] = [...languages.flatMap(marksOf), systemPrompt]

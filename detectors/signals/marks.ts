@@ -50,7 +50,8 @@ export const mark = (
   kind,
   weight,
   literals,
-  ...(verify === undefined ? {} : { verify }),
+  // A line break written as two characters ("\\n") leaves its letter before the word.
+  ...(verify === undefined ? {} : { verify: verify.replace(/^\\b/, '(?:\\b|\\\\[nrt])') }),
   ...(windowMax === undefined ? {} : { windowMax }),
 })
 

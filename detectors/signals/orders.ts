@@ -27,6 +27,14 @@ const overrides: readonly Mark[] = [
     90,
   ),
   mark(
+    'regardless-of',
+    'override',
+    0.5,
+    literals('regardless of;irrespective of;no matter what'),
+    `\\b(?:regardless|irrespective|no${S}matter${S}what)(?:${S}of)?(?:${gap(2)}|${S})(?:previous|prior|above|earlier|pre-existing|existing|your|other)(?:${gap(2)}|${S})(?:i[a-z]?nstruct\\w*|guidelines?|input|rules|prompts?|restrictions)\\b`,
+    80,
+  ),
+  mark(
     'override-rules',
     'override',
     0.55,
@@ -49,9 +57,9 @@ const voices: readonly Mark[] = [
     'chat-template',
     'role-marker',
     0.6,
-    literals(
-      '<|im_;<|system;<|user;<|assistant;<|end;<|eot;<|start_header;<|begin;<<sys>>;<start_of_turn;[/inst;[inst];<|tool;<|developer',
-    ),
+    literals('<|;<<sys>>;<start_of_turn;[/inst;[inst]'),
+    '<\\|/?[\\p{L}_]{2,24}(?:\\|>|\\n|\\s)|<<sys>>|<start_of_turn>|\\[/?inst\\]',
+    30,
   ),
   mark(
     'heading-role',
@@ -92,7 +100,7 @@ const voices: readonly Mark[] = [
     'system-voice',
     0.45,
     literals('system;admin;priority;security;internal;mandatory;hidden;developer;context_update;maintainer'),
-    '\\b(?:system|admin\\w*|priority|security|internal|hidden|developer|root|mandatory system|context)[ _-](?:directive|override|instructions?|command|notice|update|reminder|alert)s?\\s*[\\]:]|\\[(?:priority|admin|hidden|internal|override|system)[ _-]\\w+\\]',
+    '\\b(?:system|admin\\w*|priority|security|internal|hidden|developer|root|mandatory system|context)[ _-](?:directive|override|instructions?|command|notice|update|reminder|alert|message|task)s?\\s*[\\]:]|\\[(?:priority|admin|hidden|internal|override|system)[ _-]\\w+\\]',
     40,
   ),
   mark(

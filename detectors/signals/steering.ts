@@ -58,6 +58,25 @@ const controls: readonly Mark[] = [
   ),
 ]
 
+const others: readonly Mark[] = [
+  mark(
+    'instead-of-named',
+    'hijack',
+    0.4,
+    literals('instead of;rather than;in place of;no matter;regardless of'),
+    `(?:\\b(?:instead|in${S}place)${S}of${S}(?:the${S})?[\\w.-]+(?:${S}tool)?${S}(?:you${S}(?:must|should)${S})?always${S}(?:use|call|choose)${S}this\\b|\\b(?:use|call|choose)${S}(?:only${S}|just${S})?this(?:${S}tool|${S}function)?${S}(?:(?:rather${S}than|instead${S}of)${S}(?:any${S}|all${S}|the${S}|every${S})?others?\\b|(?:tool${S})?(?:no${S}matter|regardless${S}of)))`,
+    110,
+  ),
+  mark(
+    'send-outside',
+    'send-to',
+    0.3,
+    literals('external;remote ;third-party;third party;monitoring;proxy;attacker;our server;off-site;outside'),
+    `\\b(?:send|forward|copy|redirect|route|upload|transmit|post|exfiltrate|mirror|relay|stream|leak|transfer|report)\\b(?:${gap(6)}|${S})(?:to|through|via|into)(?:${gap(2)}|${S})(?:external|remote|third[- ]party|monitoring|proxy|attacker\\p{L}*|outside|off-site|our)${S}(?:\\p{L}+${S})?(?:servers?|services?|endpoints?|proxy|hosts?|logging|url|collector|webhook|domain|system|party)\\b`,
+    130,
+  ),
+]
+
 const answers: readonly Mark[] = [
   mark(
     'leak-prompt',
@@ -78,6 +97,22 @@ const answers: readonly Mark[] = [
     ),
     `\\b(?:reveal|disclose|leak|expose|dump|exfiltrate|repeat|print|output|recite|show${S}me|tell${S}me|give${S}me|what(?:['’]?s|${S}is|${S}are)|translate|copy)(?:${gap(5)}|${S})(?:(?:the|your|its|all|any|full|hidden|entire|complete|exact|initial|original)${S})+(?:system${S}|hidden${S}|initial${S}|original${S}|internal${S})*(?:prompts?|system message|instructions|context window|unique id|training data)\\b`,
     90,
+  ),
+  mark(
+    'words-above',
+    'leak',
+    0.5,
+    literals('words above;text above;everything above;above this;before this;words before;prior text;starting with'),
+    `\\b(?:repeat|print|output|write|copy|recite|go${S}line)(?:${gap(4)}|${S})(?:words?|text|everything|contents?|messages?|what${S}you${S}see)(?:${gap(3)}|${S})(?:above|before|prior)\\b`,
+    80,
+  ),
+  mark(
+    'put-in-answer',
+    'steer-answer',
+    0.5,
+    literals('your response;your answer;your reply;your next response;your final answer'),
+    `\\b(?:include|add|append|insert|mention|embed|put|say|state|repeat|prepend|end|begin|start|write)\\b${REST}\\b(?:in|into|to|of|with)${S}your${S}(?:next${S}|final${S})?(?:response|answer|reply)\\b`,
+    120,
   ),
   mark(
     'in-your-answer',
@@ -133,4 +168,4 @@ const answers: readonly Mark[] = [
   ),
 ]
 
-export const steeringMarks: readonly Mark[] = [...controls, ...answers]
+export const steeringMarks: readonly Mark[] = [...controls, ...others, ...answers]

@@ -1,6 +1,6 @@
 /** Who gets in: every route the server has, against every way to ask; and what every answer carries. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -10,12 +10,16 @@ import { loadQueries } from '../../api/queries/catalog.ts'
 import { bearer, openApi, token } from './open.ts'
 
 let open: Awaited<ReturnType<typeof openApi>>
+let pageDir: string
 before(async () => {
-  const pageDir = mkdtempSync(join(tmpdir(), 'lapwing-page-'))
+  pageDir = mkdtempSync(join(tmpdir(), 'lapwing-page-'))
   writeFileSync(join(pageDir, 'index.html'), '<!doctype html><title>Lapwing</title>')
   open = await openApi({ pageDir })
 })
-after(() => open[Symbol.asyncDispose]())
+after(async () => {
+  await open[Symbol.asyncDispose]()
+  rmSync(pageDir, { recursive: true, force: true })
+})
 
 const host = '127.0.0.1:7878'
 const openapiFile = join(import.meta.dirname, '../../api/openapi.json')
@@ -174,7 +178,7 @@ test('sessions expire, and the oldest ends when there are too many', () => {
 })
 
 test('the token is made once, long, and readable by its owner alone', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'lapwing-token-'))
+  const dir = join(pageDir, 'data')
   const made = openToken(dir)
   assert.equal(openToken(dir), made)
   assert.ok(made.length >= 43)

@@ -404,7 +404,7 @@ test('memory is bounded by count and by time, whatever comes', () => {
   assert.equal(joiner.stats().nodes, 1)
 })
 
-test('spans made to be expensive are cheap: a chain, a fan, a cycle of calls that all look alike', () => {
+test('a chain, a fan and a cycle of calls that all look alike are bounded work', () => {
   const count = 20_000
   const shapes: ((n: number) => number)[] = [(n) => n - 1, () => 0, (n) => (n % 100) + 1, (n) => n]
   for (const parentOf of shapes) {

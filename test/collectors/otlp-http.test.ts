@@ -11,10 +11,11 @@ import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { openLog } from '../../collectors/bus/log.ts'
+import { createJoiner, runJoiner } from '../../collectors/joiner.ts'
 import { encodingOf } from '../../collectors/otlp/http.ts'
 import { Fault } from '../../schemas/errors.ts'
 import type { McpEvent } from '../../schemas/event.ts'
-import { descending, encode, keyValues, logs, sdkCall, traces } from './otlp-bodies.ts'
+import { descending, encode, fastmcpCall, keyValues, logs, sdkCall, traces } from './otlp-bodies.ts'
 import { bounds, openReceiver, post, types } from './otlp-receiver.ts'
 
 const oneCall = traces('shop', { 'mcp-python-sdk': sdkCall(1, 'add') })
@@ -333,3 +334,42 @@ for (const [name, Exporter] of [
     }
   })
 }
+
+test('from the door through the log and the joiner: every span once, three calls of three, keyed by actor', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'otlp-'))
+  try {
+    await using bus = await openLog({ dir, bytesMax: 64 * 1024 * 1024, seal: () => '' })
+    await using receiver = await openReceiver({ bus })
+    const trios = [1, 2, 3].map((n) => fastmcpCall(n, 'add'))
+    const server = traces('server', { fastmcp: trios.flatMap(({ implicit, server }) => [implicit, server]) })
+    const client = traces('client', { 'mcp-python-sdk': trios.map(({ sdk }) => sdk), fastmcp: trios.map(({ client }) => client) })
+    const running = await runJoiner(bus, createJoiner())
+    const seen: McpEvent[] = []
+    const all = Promise.withResolvers<void>()
+    const reading = await bus.consume(['mcp.events'], 'test', {
+      async batch(_part, records) {
+        seen.push(...records.map(({ value }) => value as McpEvent))
+        if (seen.length >= 12) all.resolve()
+      },
+    })
+    for (const body of [server, client]) assert.equal((await post(receiver, '/v1/traces', encode('Traces', body, descending))).status, 200)
+    await all.promise
+    await running.stop()
+    await reading.stop()
+    assert.equal(new Set(seen.map(({ eventId }) => eventId)).size, 12)
+    const calls = Map.groupBy(
+      seen.filter(({ kind }) => kind === 'call'),
+      ({ callId }) => callId,
+    )
+    assert.deepEqual(
+      [...calls.values()].map((events) => events.map(({ callObservation }) => callObservation).sort()),
+      [
+        [1, 2, 3],
+        [1, 2, 3],
+        [1, 2, 3],
+      ],
+    )
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+})

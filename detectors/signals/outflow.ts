@@ -1,0 +1,102 @@
+/** How bad it is that content of one place turns up on its way to another: by what it is, where it goes, and who named the place. */
+import type { Severity } from '../../schemas/alert.ts'
+import { severityRank } from '../../schemas/alert.ts'
+import { type Act, type Destination } from './destinations.ts'
+import { harvestOf, worksWithModels } from './harvest.ts'
+import { wordsOf } from './arguments.ts'
+import { type Match } from './taint.ts'
+
+/** A literal address that a text named: of a server’s definitions, or of content that outsiders write. */
+export type Named = { serverKey: string; server: string; tool: string; where: 'definition' | 'content'; eventId: string }
+
+export type Flow = Readonly<{
+  match: Match
+  act: Act
+  sinkKey: string
+  sinkTool: string
+  sinkServer: string
+  sinkPlace: string
+  sinkVisibility: 'private' | 'public' | undefined
+  named: Named | undefined
+  /** The user's own words name the destination. */
+  asked: boolean
+  /** Somebody outside could write into the thread before: at all, and for certain. */
+  outsideText: boolean
+  outsider: boolean
+  /** The other arguments are numbers and switches. */
+  onlyNumbersBeside: boolean
+  retried: boolean
+}>
+export type Verdict = Readonly<{ severity: Severity; confidence: number; reason: string }>
+
+const weakSideWords = new Set('note notes sidenote context comment comments metadata remark extra info debug trace tag tags agent reason thought thoughts justification memo annotation feedback hint background details telemetry diagnostics'.split(' '))
+
+/** A free text that the tool’s purpose does not need. */
+export function sideChannelOf({ match, act, sinkTool, sinkServer, onlyNumbersBeside }: Flow): 'strong' | 'weak' | undefined {
+  const name = match.field?.name
+  if (name === undefined || match.field?.isUrl) return undefined
+  if (worksWithModels(sinkTool, sinkServer)) return undefined
+  if (/^side_?notes?$/i.test(name) || harvestOf(name) !== undefined) return 'strong'
+  if (!wordsOf(name).some((word) => weakSideWords.has(word))) return undefined
+  return act === 'read' || onlyNumbersBeside ? (onlyNumbersBeside ? 'strong' : 'weak') : undefined
+}
+
+const say = (severity: Severity, confidence: number, reason: string): Verdict => ({ severity, confidence, reason })
+
+/** Undefined: the normal work of an agent, which reads here and writes there. */
+export function judge(flow: Flow): Verdict | undefined {
+  const { match, act, named, asked, sinkVisibility, outsider, outsideText, retried } = flow
+  const { source, field, transform } = match
+  const crossing = source.serverKey !== flow.sinkKey
+  const leaves = act === 'send' || (act === 'fetch' && field?.isUrl === true)
+  const side = sideChannelOf(flow)
+  if (source.grade === 'public') return undefined
+  const sensitive = source.grade !== 'plain'
+  const verdicts: Verdict[] = []
+  const add = (severity: Severity, confidence: number, reason: string) => verdicts.push(say(severity, confidence, reason))
+
+  if (named?.where === 'definition' && named.serverKey !== flow.sinkKey && !asked) {
+    if (sensitive) add('critical', 0.95, `the destination stands in a definition of ${named.server}`)
+    else if (leaves) add('high', 0.85, `the destination stands in a definition of ${named.server}`)
+  }
+  if (named?.where === 'content' && named.eventId !== source.eventId && sensitive && !asked && (leaves || act === 'write'))
+    add('high', 0.85, `the destination was named by text that ${named.server} brought in`)
+  if (source.grade === 'secret' && (crossing || act === 'send') && !(asked && !crossing)) {
+    if (leaves || act === 'write' || side) add('high', 0.9, `${source.why} leaves for another place`)
+    else add('medium', 0.6, `${source.why} is passed to another server`)
+    if (retried && crossing) add('critical', 0.9, `${source.why} is handed over after the tool had asked for it by failing`)
+  }
+  if (source.grade === 'private' && !(source.place !== '' && source.place === flow.sinkPlace)) {
+    if (sinkVisibility === 'public') {
+      if (outsideText) add('high', 0.9, 'private content is written to a public place after text of outsiders was read')
+      else if (!asked) add('medium', 0.7, 'private content is written to a public place')
+    } else if (crossing && leaves && !asked && sinkVisibility === undefined)
+      outsider ? add('high', 0.8, 'private content leaves after text of outsiders was read') : add('medium', 0.5, 'private content leaves for another server')
+  }
+  if (side && crossing && sensitive) {
+    if (side === 'strong') add('high', 0.9, `content of ${source.server} stands in an argument that the tool does not need`)
+    else add('medium', 0.6, `content of ${source.server} stands in an argument that the tool hardly needs`)
+  }
+  if (transform !== 'none' && sensitive && leaves && !asked && (field?.isUrl || field?.isProse))
+    add('high', 0.85, `the content was encoded (${transform}) on its way`)
+  if (field?.isUrl && sensitive && leaves && !asked && outsider) add('high', 0.75, 'content stands in a web address after text of outsiders was read')
+  if (retried && crossing && sensitive) add('medium', 0.55, 'the content is handed over after the tool had failed without it')
+  if (verdicts.length === 0 && crossing && act === 'send' && sensitive && !asked) add('low', 0.3, 'records of one server are sent with another')
+  return verdicts.sort((a, b) => severityRank(b.severity) - severityRank(a.severity) || b.confidence - a.confidence)[0]
+}
+
+const giving =
+  /\b(?:send|post|publish|copy|write|add|e-?mail|mail|share|upload|forward|put|push|tell|reply|comment|create|report|save|update|transfer|pay|invite|message|schick|sende|schreib|envoie|envoyer|envía|enviar|manda|invia|verstuur|wyślij|отправ)|发|送|发送|写|送信|보내/i
+
+/** Did the user name it? A person or account by itself is enough; a place must come with the wish to give. */
+export function askedFor(prompts: readonly string[], destinations: readonly Destination[]): boolean {
+  return destinations.some(({ kind, value }) =>
+    prompts.some((prompt) => {
+      const lower = prompt.toLowerCase()
+      if (kind === 'phone') return lower.replace(/[ ().-]/g, '').includes(value)
+      if (kind === 'account') return lower.replace(/ /g, '').includes(value)
+      if (!lower.includes(value)) return false
+      return kind === 'email' || giving.test(prompt)
+    }),
+  )
+}
