@@ -44,7 +44,7 @@ async function run(root: string, version: string, exit: boolean): Promise<void> 
   await using pipeline = await openPipeline({
     config,
     version,
-    log: pino({ level: 'warn' }, pino.destination({ dest: 2, sync: true })),
+    log: pino({ level: 'warn', serializers: { error: pino.stdSerializers.errWithCause } }, pino.destination({ dest: 2, sync: true })),
     onVerdicts,
   })
   await using web = await openWebServer()

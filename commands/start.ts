@@ -9,7 +9,10 @@ export function startCommand(version: string): Command {
     .description('Receive, detect, store and serve: everything on this machine')
     .action(async (flags: Record<string, unknown>) => {
       const { config } = readConfig(flags)
-      const log = pino({ level: 'info' }, pino.destination({ dest: 2, sync: true }))
+      const log = pino(
+        { level: 'info', serializers: { error: pino.stdSerializers.errWithCause } },
+        pino.destination({ dest: 2, sync: true }),
+      )
       const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop())
       await using pipeline = await openPipeline({ config, version, log })

@@ -1,6 +1,7 @@
 /** Plays a story: the official MCP client talks to its servers through the taps, one tap per server as in a host's configuration. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -19,7 +20,7 @@ function commandOf(story: DemoStory, step: Step, { root }: Stage): string[] {
   if (step.server === 'filesystem') return [npm('filesystem'), root]
   if (step.server === 'everything') return [npm('everything'), 'stdio']
   if (step.server === 'memory') return [npm('memory')]
-  return [join(import.meta.dirname, 'story-server.ts'), story.id, step.server, String(step.phase ?? 0), root]
+  return [join(import.meta.dirname, 'story-server.ts'), story.id, step.server, root]
 }
 
 /** Answers how many calls were made per tool. A server that restarts in another phase is connected anew. */
@@ -39,6 +40,7 @@ export async function play(story: DemoStory, stage: Stage): Promise<Map<string, 
     for (const step of story.steps) {
       const phase = step.phase ?? open.get(step.server)?.phase ?? 0
       if (open.has(step.server) && open.get(step.server)?.phase !== phase) await close(step.server)
+      writeFileSync(join(stage.root, '..', `${step.server}.phase`), String(phase))
       let connected = open.get(step.server)
       if (!connected) {
         connected = { phase, ...(step.server === 'web' ? await connectHttp(story, stage) : await connectStdio(story, step, stage)) }

@@ -72,6 +72,8 @@ export function createRedactor({ keyedHash, tiers, find = createSecretFinder() }
     const usual = scrubOptions('redacted')
     for (const field of textFields) {
       const text = event[field]
+      // `token:HASH` is made by us: the hash must not be taken for the token.
+      if (field === 'actor' && event.actorSource === 'token_hash') continue
       if (text !== undefined) draft[field] = scrubText(text, {}, usual).text
     }
     if (event.authScopes) draft.authScopes = event.authScopes.map((scope) => scrubText(scope, {}, usual).text)

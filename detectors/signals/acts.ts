@@ -12,6 +12,7 @@ import {
 } from './targets.ts'
 
 const not = `(?:do${S}not|don['’]?t|never|must${S}not|mustn['’]?t|should${S}not|shouldn['’]?t|cannot|can['’]?t|not${S}to|no${S}need${S}to|without|avoid|refrain${S}from|nor|may${S}not|is${S}not|not)`
+const order = `(?:do${S}not|don['’]?t|never|must${S}not|should${S}not|not${S}to|no${S}need${S}to|avoid|refrain${S}from)`
 const people =
   '(?:users?|humans?|operators?|customers?|anyone|anybody|them|owners?|people|person|end-?users?|developers?|reviewers?|victims?|clients?)'
 
@@ -38,8 +39,8 @@ const concealments: readonly Mark[] = [
     'not-mention-this',
     'conceal',
     0.5,
-    literals('mention;disclose;divulge'),
-    `(?:\\b${not}(?:${gap(3)}|${S})(?:mention|disclos|divulg)\\p{L}*${S}(?:this|that|it|these|any${S}of${S}this|the${S}(?:instruction|above|note|message|file|copy|use)|your|you['’]?\\p{L}*)|never${S}(?:be${S})?mentioned|never${S}(?:be${S})?disclosed)\\b`,
+    literals('mention;disclose;divulge;bring it up;bring this up'),
+    `(?:\\b${order}(?:${gap(3)}|${S})(?:mention|disclos|divulg)\\p{L}*${S}(?:this|that|it|these|any${S}of${S}this|the${S}(?:instruction|above|note|message|file|copy|use)|your|you['’]?\\p{L}*)|${order}${S}bring${S}(?:it|this|that)${S}up|never${S}(?:be${S})?mentioned|never${S}(?:be${S})?disclosed)\\b`,
     90,
   ),
   mark(
@@ -47,7 +48,7 @@ const concealments: readonly Mark[] = [
     'conceal',
     0.5,
     literals('show;display;expose;output;explain;explanation;visible;indicate'),
-    `\\b${not}(?:${gap(2)}|${S})(?:show|display|expose|output|explain|indicate|further explanation|be${S}visible)\\p{L}*(?:${gap(3)}|${S})(?:this|that|these|the)${S}(?:instruction|step|note|message|tag|directive|to${S})\\p{L}*(?:${gap(4)}|${S})${people}\\b`,
+    `\\b${not}(?:${gap(2)}|${S})(?:show|display|expose|output|explain|indicate|further explanation|be${S}visible)\\p{L}*(?:${gap(3)}|${S})(?:this|that|these|the)${S}(?:instruction|step|note|message|tag|directive|argument|call|parameter|action|operation|to${S})\\p{L}*(?:${gap(4)}|${S})${people}\\b`,
     120,
   ),
   mark(
@@ -57,7 +58,7 @@ const concealments: readonly Mark[] = [
     literals(
       "not know;n't know;not be told;not see;not be aware;not notice;not be informed;not be notified;need not;be made aware;not find out;n't notice;n't see;n't be told;unaware",
     ),
-    `(?:\\b${people}(?:${gap(1)}|${S})(?:(?:must|should|need|can|may|will)(?:${S}not|n['’]?t)|(?:do|does)(?:${S}not|n['’]?t)${S}need${S}to|never${S}needs?${S}to)${S}(?:need${S}to${S})?(?:know|see|be${S}told|be${S}aware|notice|be${S}informed|be${S}notified|find${S}out|be${S}made${S}aware)\\b|\\bkeep${gap(2)}${people}${S}unaware)`,
+    `(?:\\b${people}(?:${gap(4)}|${S})(?:(?:must|should|need|can|may|will)(?:${S}not|n['’]?t)|(?:do|does)(?:${S}not|n['’]?t)${S}need${S}to|never${S}needs?${S}to)${S}(?:need${S}to${S})?(?:know|see|be${S}told|be${S}aware|notice|be${S}informed|be${S}notified|find${S}out|be${S}made${S}aware)\\b|\\bkeep${gap(2)}${people}${S}unaware)`,
     100,
   ),
   mark(
@@ -136,7 +137,7 @@ const takings: readonly Mark[] = [
     'send-to',
     0.3,
     personalLiterals,
-    `\\b(?:${sendVerb}|set|replace|change|recipient|to)\\b${REST}${personalAddress}`,
+    `\\b(?:${sendVerb}|set|replace|change|recipient|to|through|via|instead)\\b${REST}${personalAddress}`,
     170,
   ),
   mark(
@@ -150,7 +151,7 @@ const takings: readonly Mark[] = [
   mark(
     'send-sensitive',
     'send-sensitive',
-    0.3,
+    0.25,
     literals(
       'send ;sends ;forward;email ;upload;transmit;exfiltrate;leak ;post ;submit ;deliver;copy ;share ;sent ;collect ;concatenate;reveal;steal ',
     ),

@@ -45,6 +45,7 @@ const markGrades: ReadonlyMap<string, Severity> = new Map<string, Severity>([
   ['precedence-over', 'medium'],
   ['without-asking', 'low'],
   ['keep-secret', 'low'],
+  ['send-sensitive-to', 'medium'],
   ['instead-of-named', 'medium'],
   ['send-outside', 'medium'],
   ['tell-no-one', 'medium'],
@@ -119,7 +120,7 @@ function gradeOf(mark: Found, part: TextPart): Severity | undefined {
 }
 
 const commandTags =
-  /^(?:system|hidden|secret|override|admin|priority|internal|confidential|instructions?_?(?:override|for_ai|to_ai)?|critical|important|information|attention|urgent|mandatory|compliance|assistant|note_to_\w+|ai_\w+|llm_\w+|\w*_?(?:override|reminder|directive))$/
+  /^(?:system|hidden|secret|override|admin|priority|internal|confidential|instructions?_?(?:override|for_ai|to_ai)?|critical|important|information|attention|urgent|mandatory|compliance|assistant|note_to_\w+|ai_\w+|llm_\w+|\w*_?(?:override|reminder|directive)|(?:\w+_)?(?:important|critical|hidden|secret|system|priority|mandatory|urgent)_\w+)$/
 /** Names in capitals that are mark-up or placeholders. */
 const plainTags =
   /^(?:a|b|p|br|hr|li|ul|ol|td|tr|th|div|span|table|tbody|thead|html|head|body|script|style|img|input|form|pre|code|title|link|meta|xml|svg|string|number|integer|boolean|array|object|null|id|name|path|url|file|host|port|user|token|key|value|type|date|example)$/

@@ -31,7 +31,12 @@ function normal(kind: AddressKind, written: string): string {
 export function hostOf(text: string): string | undefined {
   const trimmed = text.trim().slice(0, 500)
   const host = URL.parse(/^www\./i.test(trimmed) ? `http://${trimmed}` : trimmed)?.hostname
-  return host === undefined || !/[.:]/.test(host) ? undefined : host.toLowerCase().replace(/^www\./, '').replace(/[.,;]$/, '')
+  return host === undefined || !/[.:]/.test(host)
+    ? undefined
+    : host
+        .toLowerCase()
+        .replace(/^www\./, '')
+        .replace(/[.,;]$/, '')
 }
 
 /** Literal addresses of a text, without repeats. */
@@ -54,7 +59,9 @@ const addressWords = new Set(
     ' ',
   ),
 )
-const placeWords = new Set('channel channels room chat group thread bucket space workspace board list project database table page parent'.split(' '))
+const placeWords = new Set(
+  'channel channels room chat group thread bucket space workspace board list project database table page parent'.split(' '),
+)
 
 const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -82,7 +89,8 @@ export function destinationsOf(event: McpEvent): Destination[] {
     const { name, text, pointer } = argument
     if (isAddressField(argument) && text.length <= 2_048) {
       for (const { kind, value } of literalsOf(text)) found.push({ kind, value, pointer, name })
-      if (argument.kind === 'host' && /^[\w-]+(?:\.[\w-]+)+$/.test(text)) found.push({ kind: 'host', value: text.toLowerCase(), pointer, name })
+      if (argument.kind === 'host' && /^[\w-]+(?:\.[\w-]+)+$/.test(text))
+        found.push({ kind: 'host', value: text.toLowerCase(), pointer, name })
     } else if (wordsOf(name).some((word) => placeWords.has(word)) && text.length <= 100)
       found.push({ kind: 'place', value: text.toLowerCase(), pointer, name })
   }
@@ -98,7 +106,8 @@ const sending =
   /^(?:send|sends|post|posts|publish|share|upload|forward|reply|respond|email|mail|sms|tweet|notify|invite|submit|comment|push|transfer|pay|payment|broadcast|webhook|deliver|announce|dm|text|whatsapp|transaction|message)$/
 const writingWords =
   /^(?:create|update|add|append|write|insert|edit|upsert|set|put|patch|save|commit|merge|open|schedule|book|reserve|register|import|store|log|remember|modify|change|rename|delete|remove|execute|run)$/
-const readingWords = /^(?:get|list|read|search|find|query|show|view|describe|lookup|count|check|browse|retrieve|fetch|load|download|select|inspect|analyze|analyse|summarize|summarise)$/
+const readingWords =
+  /^(?:get|list|read|search|find|query|show|view|describe|lookup|count|check|browse|retrieve|fetch|load|download|select|inspect|analyze|analyse|summarize|summarise)$/
 const fetchingWords = /^(?:fetch|http|request|browse|navigate|crawl|scrape|curl|webpage|url|visit|download|open)$/
 
 /** By the name of the tool, first telling word first; a web address among the arguments makes a reader a fetcher. */
@@ -114,7 +123,9 @@ export function actOf(event: McpEvent): Act {
   if (readingWords.test(verb)) return hasUrl ? 'fetch' : 'read'
   if (sending.test(verb)) return 'send'
   // `create_issue_comment`, `add_message`, `create_pull_request`: written where others read it.
-  return words.some((word) => /^(?:comment|message|issue|gist|request|pull|post|review|event|invite|webhook|release|ticket|transaction)$/.test(word))
+  return words.some((word) =>
+    /^(?:comment|message|issue|gist|request|pull|post|review|event|invite|webhook|release|ticket|transaction)$/.test(word),
+  )
     ? 'send'
     : 'write'
 }

@@ -227,7 +227,7 @@ function marksOf(language: Language): Mark[] {
       'override',
       0.6,
       drop.filter((stem) => stem.length > 1),
-      anyOrder([one(drop, dense), one(past, true), one(rules, true)]),
+      anyOrder([one(drop, dense), one(past, dense), one(rules, true)]),
       near,
     ),
     mark(`${code}-tell-nobody`, 'conceal', 0.5, user, anyOrder(dark), near + 10),

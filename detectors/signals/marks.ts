@@ -58,8 +58,8 @@ export const mark = (
 /** Gates of a mark, written as one string: they are many, and blanks at their ends count. */
 export const literals = (text: string): readonly string[] => text.split(';')
 
-/** Between two words: blanks, quotes, wrapped lines, mark-up; not the end of a sentence or of a table cell. */
-export const S = '[^\\p{L}\\p{N}.!?。！？|]+'
+/** Between two words: blanks, quotes, wrapped lines, mark-up; not the end of a sentence or of a table cell, nor code. */
+export const S = '[^\\p{L}\\p{N}.!?。！？|_(){}=<>]+'
 const WORD = "[\\p{L}\\p{N}_'’@/$%-]+"
 /** At most `words` words between. */
 export const gap = (words: number): string => `(?:${S}${WORD}){0,${words}}?${S}`

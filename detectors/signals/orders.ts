@@ -23,7 +23,7 @@ const overrides: readonly Mark[] = [
     'override',
     0.6,
     literals('ignore;disregard;forget'),
-    `\\b(?:ignore|disregard|forget)${S}(?:everything|all|anything|what)${gap(3)}(?:above|before|previous\\w*|told|said|prior|know|far|earlier|instructed|learned)\\b`,
+    `\\b(?:ignore|disregard|forget)${S}(?:everything|all|anything|what)${gap(3)}(?:above|before|previous\\w*|told|said|prior|know|far|earlier|instructed|learned)\\b|\\b(?:ignore|disregard|forget)${S}(?:all${S})?(?:the${S})?(?:previous|prior|above)\\s*[.!:;]`,
     90,
   ),
   mark(
@@ -147,6 +147,16 @@ const addressed: readonly Mark[] = [
     ),
     `(?:(?:^|[^.\\p{L}\\p{N}_-])(?:ai|llm)[ -](?:agents?|assistants?|models?|bots?|systems?)\\s*[:!]|\\b(?:dear|hey|hello|attention)[\\s,:]+(?:all |any |the )?${models}\\b|\\bto${S}you,?${S}(?:the${S})?(?:ai\\b|gpt|claude|language|assistant|model|agent|gemini|mistral|mixtral|llama|command)|\\bai (?:agents?|assistants?|models?)(?:,| (?:reading|processing|parsing|summari[sz]ing|must|should|shall|are required|who|that read))|llms? (?:reading|processing|must|should|shall))`,
     60,
+  ),
+  mark(
+    'to-model-by-name',
+    'addressed',
+    0.45,
+    literals(
+      'assistant, ;assistant: ; ai, ;agent, ;claude, ;chatgpt, ;copilot, ;gemini, ;reading this;processing this;summarizing this;summarising this;parsing this;assistants must;agents must;models must;assistants should;agents should;assistants need;agents need;assistants are;agents are',
+    ),
+    `(?:(?:^|[.!?…"'>*(-]\\s*|\\n\\s*)(?:dear${S}|hey${S}|hello${S})?(?:ai|assistant|agent|claude|chatgpt|copilot|gemini)(?:${S}assistant)?\\s*[,:]\\s*(?:please|you|once|when|before|after|ignore|do|always|also|if|now|call|send|forward|add|include|read|stop|first|from)\\b|\\b(?:ai|llms?|assistants?|agents?|language models?|chatbots?)${S}(?:that${S}(?:is|are)${S})?(?:reading|processing|parsing|summari[sz]ing|viewing|analy[sz]ing)${S}(?:this|the)\\b|\\b(?:all|any|every)${S}(?:ai${S})?(?:ai|assistants?|agents?|llms?|language models?)${S}(?:must|should|shall|need|needs|have${S}to|are${S}required)\\b)`,
+    80,
   ),
   mark(
     'if-you-are-model',

@@ -1,10 +1,10 @@
 /** How bad it is that content of one place turns up on its way to another: by what it is, where it goes, and who named the place. */
 import type { Severity } from '../../schemas/alert.ts'
 import { severityRank } from '../../schemas/alert.ts'
-import { type Act, type Destination } from './destinations.ts'
-import { harvestOf, worksWithModels } from './harvest.ts'
 import { wordsOf } from './arguments.ts'
-import { type Match } from './taint.ts'
+import type { Act, Destination } from './destinations.ts'
+import { harvestOf, worksWithModels } from './harvest.ts'
+import type { Match } from './taint.ts'
 
 /** A literal address that a text named: of a server’s definitions, or of content that outsiders write. */
 export type Named = { serverKey: string; server: string; tool: string; where: 'definition' | 'content'; eventId: string }
@@ -29,7 +29,11 @@ export type Flow = Readonly<{
 }>
 export type Verdict = Readonly<{ severity: Severity; confidence: number; reason: string }>
 
-const weakSideWords = new Set('note notes sidenote context comment comments metadata remark extra info debug trace tag tags agent reason thought thoughts justification memo annotation feedback hint background details telemetry diagnostics'.split(' '))
+const weakSideWords = new Set(
+  'note notes sidenote context comment comments metadata remark extra info debug trace tag tags agent reason thought thoughts justification memo annotation feedback hint background details telemetry diagnostics'.split(
+    ' ',
+  ),
+)
 
 /** A free text that the tool’s purpose does not need. */
 export function sideChannelOf({ match, act, sinkTool, sinkServer, onlyNumbersBeside }: Flow): 'strong' | 'weak' | undefined {
@@ -71,7 +75,9 @@ export function judge(flow: Flow): Verdict | undefined {
       if (outsideText) add('high', 0.9, 'private content is written to a public place after text of outsiders was read')
       else if (!asked) add('medium', 0.7, 'private content is written to a public place')
     } else if (crossing && leaves && !asked && sinkVisibility === undefined)
-      outsider ? add('high', 0.8, 'private content leaves after text of outsiders was read') : add('medium', 0.5, 'private content leaves for another server')
+      outsider
+        ? add('high', 0.8, 'private content leaves after text of outsiders was read')
+        : add('medium', 0.5, 'private content leaves for another server')
   }
   if (side && crossing && sensitive) {
     if (side === 'strong') add('high', 0.9, `content of ${source.server} stands in an argument that the tool does not need`)
@@ -79,9 +85,11 @@ export function judge(flow: Flow): Verdict | undefined {
   }
   if (transform !== 'none' && sensitive && leaves && !asked && (field?.isUrl || field?.isProse))
     add('high', 0.85, `the content was encoded (${transform}) on its way`)
-  if (field?.isUrl && sensitive && leaves && !asked && outsider) add('high', 0.75, 'content stands in a web address after text of outsiders was read')
+  if (field?.isUrl && sensitive && leaves && !asked && outsider)
+    add('high', 0.75, 'content stands in a web address after text of outsiders was read')
   if (retried && crossing && sensitive) add('medium', 0.55, 'the content is handed over after the tool had failed without it')
-  if (verdicts.length === 0 && crossing && act === 'send' && sensitive && !asked) add('low', 0.3, 'records of one server are sent with another')
+  if (verdicts.length === 0 && crossing && act === 'send' && sensitive && !asked)
+    add('low', 0.3, 'records of one server are sent with another')
   return verdicts.sort((a, b) => severityRank(b.severity) - severityRank(a.severity) || b.confidence - a.confidence)[0]
 }
 

@@ -27,9 +27,11 @@ const exampleTalk =
  * True when the mark stands inside a short quotation. A value of JSON or YAML is not one: there every text is in quotation marks.
  */
 function isQuoted(text: string, start: number, end: number): boolean {
-  const open = /(^|[^:,[{\s])\s*(?:^|[\s(=])["'`“‘«「]([^"'`“”’»」\n]{0,50})$/.exec(text.slice(Math.max(0, start - 60), start))
-  const code = /`[^`\n]{0,50}$/.test(text.slice(Math.max(0, start - 52), start))
-  return (open !== null || code) && /^[^"'`“”’»」\n]{0,80}["'`”’»」]/.test(text.slice(end, end + 90))
+  const before = text.slice(Math.max(0, start - 60), start)
+  const after = text.slice(end, end + 90)
+  if (/["'`“‘«「]\s?$/.test(before) && /^\s?[.…]{0,3}["'`”’»」]/.test(after)) return true
+  const open = /(^|[^:,[{\s])\s*(?:^|[\s(=])["'`“‘«「]([^"'`“”’»」\n]{0,50})$/.test(before) || /`[^`\n]{0,50}$/.test(before)
+  return open && /^[^"'`“”’»」\n]{0,80}["'`”’»」]/.test(after)
 }
 
 export function foundOf(hits: readonly Hit[], marks: ReadonlyMap<string, Mark>): Found[] {

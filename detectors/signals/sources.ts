@@ -47,11 +47,16 @@ const publicSearch = /web|wiki|arxiv|google|bing|duckduckgo|tavily|exa|docs|docu
 export function sourceOf(event: McpEvent): SourceFacts {
   const labels = labelsOf(event)
   const words = [...wordsOf(event.toolName ?? event.method ?? ''), ...wordsOf(event.serverAlias ?? '')]
-  const untrusted = labels.get('untrusted_source') === true || (labels.get('untrusted_source') !== false && words.some((word) => outsideWords.has(word)))
+  const untrusted =
+    labels.get('untrusted_source') === true || (labels.get('untrusted_source') !== false && words.some((word) => outsideWords.has(word)))
   for (const { kind, text } of event.arguments === undefined ? [] : argumentsOf(event)) {
     const isPath = kind === 'path' || /^(?:\/|~|\.{1,2}[/\\]|[A-Za-z]:[/\\]|file:\/\/)/.test(text)
     const canonical = isPath && kind !== 'prose' ? parsePath(text)?.canonical : undefined
-    const place = canonical === undefined ? undefined : credentialPlace(canonical) ?? (/(^|\/)(?:\.?mcp\.json|mcp_config\.json|claude_desktop_config\.json)$/.test(canonical) ? 'agent configuration' : undefined)
+    const place =
+      canonical === undefined
+        ? undefined
+        : (credentialPlace(canonical) ??
+          (/(^|\/)(?:\.?mcp\.json|mcp_config\.json|claude_desktop_config\.json)$/.test(canonical) ? 'agent configuration' : undefined))
     if (place) return { grade: 'secret', untrusted: false, why: place }
   }
   const uri = event.resourceUri === undefined ? undefined : parsePath(event.resourceUri)?.canonical

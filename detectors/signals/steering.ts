@@ -27,7 +27,7 @@ const controls: readonly Mark[] = [
     'hijack',
     0.35,
     literals('any other tool;every other tool;all other tools;any tool;every tool;other tools;before every;before any;before each'),
-    `\\b(?:before|prior${S}to|ahead${S}of|instead${S}of|after|when|whenever)\\b(?:${gap(4)}|${S})(?:any|every|all|each|the)${S}(?:other${S})?(?:tools?|calls?|operations?|actions?|functions?)\\b`,
+    `\\b(?:before|prior${S}to|ahead${S}of|instead${S}of|after|when|whenever)\\b(?:${gap(4)}|${S})(?:any|every|all|each|the)(?:${gap(2)}|${S})(?:tools?|calls?|operations?|actions?|functions?)\\b`,
     80,
   ),
   mark(

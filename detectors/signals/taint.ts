@@ -1,7 +1,15 @@
 /** Remembers fingerprints of what came into a thread and finds them again in what a later call carries out. */
 import type { Json, McpEvent } from '../../schemas/event.ts'
 import { resultOf } from '../../schemas/event.ts'
-import { fingerprintContent, fingerprintText, type Fingerprints, mergeFingerprints, mostTelling, overlap, unflatten } from '../../schemas/fingerprint.ts'
+import {
+  type Fingerprints,
+  fingerprintContent,
+  fingerprintText,
+  mergeFingerprints,
+  mostTelling,
+  overlap,
+  unflatten,
+} from '../../schemas/fingerprint.ts'
 import { unwrap } from '../../schemas/unwrap.ts'
 import { walkStrings } from '../texts.ts'
 import { fieldKindOf, wordsOf } from './arguments.ts'
@@ -121,7 +129,8 @@ function forget(sources: Sources): void {
 /** One string of the arguments that could carry content out. */
 export type Field = Readonly<{ name: string; pointer: string; text: string; isUrl: boolean; isProse: boolean }>
 
-const referenceName = /(?:^|_)(?:id|ids|sha|ref|cursor|token|page|key|uuid|etag|path|file|filename|folder|branch|head|base|version|date|time|start|end|timezone|language|format|type|status|state)$/i
+const referenceName =
+  /(?:^|_)(?:id|ids|sha|ref|cursor|token|page|key|uuid|etag|path|file|filename|folder|branch|head|base|version|date|time|start|end|timezone|language|format|type|status|state)$/i
 
 /** Fields that carry content: no bare addresses, ids, paths; of a web address only what stands behind the host. */
 export function payloadOf(event: McpEvent): Field[] {
@@ -147,7 +156,14 @@ export function payloadOf(event: McpEvent): Field[] {
   return fields
 }
 
-export type Match = Readonly<{ source: Source; tokens: number; shingles: number; field: Field | undefined; transform: string; matched: string }>
+export type Match = Readonly<{
+  source: Source
+  tokens: number
+  shingles: number
+  field: Field | undefined
+  transform: string
+  matched: string
+}>
 
 const enough = ({ tokens, shingles }: { tokens: number; shingles: number }): boolean => tokens >= 1 || shingles >= SHINGLES_MIN
 const encodings = /base64|hex|gzip|quoted-printable/
@@ -156,7 +172,13 @@ const encodings = /base64|hex|gzip|quoted-printable/
 export function matchesOf(sources: Sources, event: McpEvent, fields: readonly Field[], known: readonly number[]): Match[] {
   if (sources.list.length === 0) return []
   const keyed = event.argsFingerprints ? unflatten(event.argsFingerprints) : undefined
-  const plain = fields.length === 0 ? undefined : fingerprintContent(fields.map(({ text }) => text), key)
+  const plain =
+    fields.length === 0
+      ? undefined
+      : fingerprintContent(
+          fields.map(({ text }) => text),
+          key,
+        )
   const said = new Set(known)
   const found: Match[] = []
   for (const source of sources.list) {
@@ -175,7 +197,12 @@ export const saidPrints = (text: string): number[] => mostTelling(fingerprintTex
 
 /** Which argument, under which encoding, and a few words of it. */
 function located(prints: Fingerprints, fields: readonly Field[]): Pick<Match, 'field' | 'transform' | 'matched'> {
-  let best: { field: Field | undefined; transform: string; matched: string; score: number } = { field: fields[0], transform: 'none', matched: '', score: 0 }
+  let best: { field: Field | undefined; transform: string; matched: string; score: number } = {
+    field: fields[0],
+    transform: 'none',
+    matched: '',
+    score: 0,
+  }
   for (const field of fields) {
     const raw = overlap(prints, fingerprintText(field.text, key))
     const rawScore = raw.tokens * 3 + raw.shingles

@@ -30,8 +30,8 @@ export const sensitive =
   '(?:security|verification|reset|login|2fa|one-time|authentication)[ _-](?:codes?|tokens?|links?)|passport|id_?numbers?|bank[ _-]?accounts?|credit[ _-]?cards?|card numbers?|' +
   'social security|iban\\b|conversations?|chat[ _-]?(?:history|logs?)|system[ _-]?prompts?|inbox|mailbox|transaction history|transactions|' +
   '(?:all|every|each|any|entire|whole|full|complete)(?:[^\\p{L}.!?]+\\p{L}+){0,3}?[^\\p{L}.!?]+(?:messages?|e-?mails?|files?|documents?|contents?|data|records?|contacts?|user|customers?|history|notes?|chats?|repositor(?:y|ies)|database)|' +
-  "user(?:['’]s|s['’]?)?[ _-]?(?:name|information|data|details|phone|address|location|e-?mails?|files?|profile|messages?|personal)|personal (?:information|data|details)|" +
-  'contents? of|environment variables?|confidential|sensitive|(?:last|recent|previous|received|sent|private) (?:\\w+ )?(?:messages?|e-?mails?|conversations?)|customer (?:data|e-?mails?|records?|list)|client list|database|source code|balance)'
+  "user(?:['’]s|s['’]?)?[ _-]?(?:name|information|data|details|phone|address|location|e-?mails?|files?|profile|(?:last |latest |first |current |previous )?(?:messages?|requests?|questions?|quer(?:y|ies)|inputs?|prompts?)|personal)|personal (?:information|data|details)|" +
+  'contents? of|environment variables?|confidential|sensitive|(?:last|recent|previous|received|sent|private) (?:\\w+ )?(?:messages?|e-?mails?|conversations?)|contacts?(?: list)?|customer (?:data|e-?mails?|records?|list)|client list|database|source code|balance)'
 
 export const sendVerb =
   '(?:send|sends|sending|forward|forwards|forwarding|e-?mail|mail|post|posts|upload|uploads|transmit|transfer|submit|leak|exfiltrate|deliver|copy|copies|cc|bcc|share|wire|push|relay|redirect|publish|dispatch|report|curl|put|drop|route|sync|mirror|append|add)'

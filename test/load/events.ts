@@ -84,7 +84,7 @@ const makers = [prose, source, rows, listing, log, prose, source, rows] as const
 
 /** Mostly around 1.7 kB, now and then ten times that, as results are. */
 function resultOf(random: Chance, kind: number): unknown {
-  const chars = random() < 0.03 ? 8_000 + whole(random, 12_000) : 500 + whole(random, 2_600)
+  const chars = random() < 0.03 ? 6_000 + whole(random, 10_000) : 400 + whole(random, 2_000)
   const text = (makers[kind] as typeof prose)(random, chars)
   const content = [{ type: 'text', text }]
   return random() < 0.15 ? { content, structuredContent: { items: chars >> 6, next: word(random), ok: true } } : { content, isError: false }

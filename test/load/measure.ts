@@ -1,5 +1,5 @@
 /** How a figure is taken: CPU time, alternating rounds, medians, and always as a ratio to something measured in the same run. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 export type Aim = Readonly<{ atMost: number } | { atLeast: number }>
 /** `value` undefined: it could not be measured here, and `note` says why. */
@@ -48,6 +48,16 @@ export function cpuOf(pid: number | undefined): number | undefined {
   } catch {
     return undefined
   }
+}
+/** The first child of a process: of the product, its database engine. */
+export function childOf(parent: number): number | undefined {
+  try {
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      if (Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent) return Number(pid)
+    }
+  } catch {} // another system, or a process that has just gone
+  return undefined
 }
 /** MiB at the peak, of another process. */
 export function peakOf(pid: number | undefined): number | undefined {

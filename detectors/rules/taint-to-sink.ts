@@ -1,0 +1,255 @@
+/** Content that came in at one place and goes out at another, followed by fingerprints: also when encoded, cut or put into a longer text. */
+import { z } from 'zod'
+import { severityRank } from '../../schemas/alert.ts'
+import { defineDetector, type Subject, type TextPart } from '../../schemas/detector.ts'
+import type { McpEvent } from '../../schemas/event.ts'
+import { actOf, type Destination, destinationsOf, literalsOf, repoOf } from '../signals/destinations.ts'
+import { askedFor, type Flow, judge, type Named, type Verdict } from '../signals/outflow.ts'
+import { visibilityOf } from '../signals/sources.ts'
+import {
+  expect,
+  type Field,
+  joined,
+  learn,
+  type Match,
+  matchesOf,
+  noSources,
+  payloadOf,
+  type Sources,
+  saidPrints,
+} from '../signals/taint.ts'
+import { taintExamples } from '../signals/taint-examples.ts'
+import { walkStrings } from '../texts.ts'
+
+const NAMED_MAX = 256
+const FLAGGED_MAX = 16
+const PROMPTS_MAX = 4
+const PROMPT_CHARS_MAX = 2_000
+const FAILED_MAX = 32
+const RETRY_NS = 300_000_000_000n
+
+type Memory = {
+  sources: Sources
+  named: Map<string, Named>
+  /** Events whose text another rule found to speak to the model. */
+  flagged: string[]
+  prompts: string[]
+  said: number[]
+  /** Tools that failed, and when. */
+  failed: Map<string, bigint>
+}
+const initial = (): Memory => ({ sources: noSources(), named: new Map(), flagged: [], prompts: [], said: [], failed: new Map() })
+
+function name(memory: Memory, text: string, by: Named): void {
+  for (const { kind, value } of literalsOf(text)) {
+    if (memory.named.size >= NAMED_MAX) memory.named.delete(memory.named.keys().next().value as string)
+    // Who said it first said it: a server that repeats an address has not named it.
+    if (!memory.named.has(`${kind} ${value}`)) memory.named.set(`${kind} ${value}`, by)
+  }
+}
+
+const namer = (event: McpEvent, tool: string, where: Named['where']): Named => ({
+  serverKey: event.serverKey,
+  server: event.serverAlias ?? event.serverKey,
+  tool,
+  where,
+  eventId: event.eventId,
+})
+
+const isDefinition = ({ position }: TextPart): boolean => position.startsWith('definition.') || position === 'instructions'
+
+function remember(memory: Memory, event: McpEvent, texts: readonly TextPart[]): void {
+  for (const part of texts) if (isDefinition(part)) name(memory, part.text, namer(event, part.tool ?? '', 'definition'))
+  if (/\/list$|^initialize$|^server\/discover$/.test(event.method ?? '')) return
+  const source = learn(memory.sources, event)
+  if (!source) return
+  if (memory.flagged.includes(event.eventId)) source.outsider = true
+  if (source.outsider)
+    for (const { position, text } of texts)
+      if (position === 'result' || position === 'resource') name(memory, text, namer(event, source.tool, 'content'))
+}
+
+function hear(memory: Memory, event: McpEvent): void {
+  const parts: string[] = []
+  walkStrings(event.params, '', (_, text) => {
+    if (parts.length < 20) parts.push(text.slice(0, PROMPT_CHARS_MAX))
+  })
+  const text = parts.join('\n').slice(0, PROMPT_CHARS_MAX)
+  if (text === '') return
+  memory.prompts.push(text)
+  if (memory.prompts.length > PROMPTS_MAX) memory.prompts.shift()
+  memory.said = joined([memory.said, saidPrints(text)])
+}
+
+const toolKey = (event: McpEvent): string => `${event.serverKey}\0${event.toolName ?? ''}`
+
+function onlyNumbersBeside(event: McpEvent, field: Field | undefined): boolean {
+  const args = event.arguments
+  if (!field || typeof args !== 'object' || args === null || Array.isArray(args)) return false
+  const others = Object.entries(args).filter(([name]) => name !== field.name)
+  return others.length > 0 && others.every(([, value]) => typeof value === 'number' || typeof value === 'boolean')
+}
+
+type Found = { match: Match; verdict: Verdict; named: Named | undefined }
+
+function worst(memory: Memory, event: McpEvent, destinations: readonly Destination[]): Found | undefined {
+  const { sources, prompts } = memory
+  const literal = destinations.map(({ kind, value }) => memory.named.get(`${kind} ${value}`)).find((named) => named !== undefined)
+  const failedAt = memory.failed.get(toolKey(event))
+  let best: Found | undefined
+  for (const match of matchesOf(sources, event, payloadOf(event), memory.said)) {
+    const others = sources.list.filter(({ eventId }) => eventId !== match.source.eventId)
+    const flow: Flow = {
+      match,
+      act: actOf(event),
+      sinkKey: event.serverKey,
+      sinkTool: event.toolName ?? '',
+      sinkServer: event.serverAlias ?? '',
+      sinkPlace: repoOf(event.arguments),
+      sinkVisibility: visibilityOf(event),
+      named: literal,
+      asked: askedFor(prompts, destinations),
+      outsideText: others.some(({ untrusted }) => untrusted),
+      outsider: others.some(({ outsider }) => outsider),
+      onlyNumbersBeside: onlyNumbersBeside(event, match.field),
+      retried: failedAt !== undefined && event.time - failedAt < RETRY_NS && match.source.time >= failedAt,
+    }
+    const verdict = judge(flow)
+    if (verdict && (!best || severityRank(verdict.severity) > severityRank(best.verdict.severity)))
+      best = { match, verdict, named: literal }
+  }
+  return best
+}
+
+/** A person or account that another server’s definition names is a finding even where the content is not recognised. */
+function steered(
+  memory: Memory,
+  event: McpEvent,
+  destinations: readonly Destination[],
+): { named: Named; destination: Destination } | undefined {
+  if (actOf(event) !== 'send' || askedFor(memory.prompts, destinations)) return undefined
+  for (const destination of destinations) {
+    const named = destination.kind === 'host' ? undefined : memory.named.get(`${destination.kind} ${destination.value}`)
+    if (named?.where === 'definition' && named.serverKey !== event.serverKey) return { named, destination }
+  }
+  return undefined
+}
+
+const eventOf = (subject: Subject): McpEvent | undefined => (subject.kind === 'event' ? subject.event : undefined)
+
+export default defineDetector({
+  id: 'taint-to-sink',
+  title: 'Content of one place leaves through another',
+  why: 'What a steered agent steals goes out as an argument: to a number that a description names, to a public repository, in a parameter nobody needs (GitHub MCP 2025, WhatsApp MCP, CVE-2025-32711).',
+  family: 'D5',
+  severity: 'medium',
+  state: 'stable',
+  version: 1,
+  maps: {
+    attack: ['T1567', 'T1048', 'T1132'],
+    atlas: ['AML.T0086', 'AML.T0057', 'AML.T0053'],
+    cosai: ['MCP-T4', 'MCP-T5', 'MCP-T9'],
+    owaspMcp: ['MCP06', 'MCP10', 'MCP03'],
+    owaspAsi: ['ASI01', 'ASI02'],
+    safeMcp: ['SAFE-T1703', 'SAFE-T1910', 'SAFE-T1911', 'SAFE-T1914'],
+  },
+  needs: ['arguments', 'result'],
+  blindSpots: [
+    'Content that was put into other words, translated or summed up.',
+    'Encodings beyond base64, hex, gzip, percent and the like, or encryption.',
+    'What a server does with content by itself (copies, blind copies) never shows in MCP.',
+    'Fewer than some 50 characters without a number, address or key in them.',
+    'Without labels a private record is told from a public one by the names of tools only.',
+  ],
+  playbook: [
+    'Compare {matched} with what {sourceTool} on {sourceServer} had returned: was it meant to leave?',
+    'Look at {sinkTool} on {sinkServer} and its destination {destination}: who named it, the user or a text? ({reason})',
+    'If nobody wanted it: take it back where that is possible, rotate what was in it, and stop the server or text that asked for it.',
+  ],
+  settings: z.object({ ownDestinations: z.array(z.string()).default([]) }),
+  scope: 'thread',
+  reads: ['request', 'response', 'call', 'user_prompt', 'prompt', 'signal:instruction-in-content'],
+  memory: { version: 1, keysMax: 5_000, ttlMs: 24 * 3_600_000, initial },
+
+  *inspect({ subject, memories: [memory], settings }) {
+    if (!memory) return
+    if (subject.kind === 'signal') {
+      memory.flagged.push(subject.signal.eventId)
+      if (memory.flagged.length > FLAGGED_MAX) memory.flagged.shift()
+      return
+    }
+    const event = eventOf(subject)
+    if (!event || subject.kind !== 'event') return
+    if (event.kind === 'user_prompt' || event.kind === 'prompt') return hear(memory, event)
+    if (event.method === 'tools/call' && (event.arguments !== undefined || event.argsFingerprints)) {
+      const destinations = destinationsOf(event)
+      const own = destinations.some(({ value }) =>
+        settings.ownDestinations.some((end) => value === end || value.endsWith(`@${end}`) || value.endsWith(`.${end}`)),
+      )
+      const found = worst(memory, event, destinations)
+      const led = found === undefined || severityRank(found.verdict.severity) < 3 ? steered(memory, event, destinations) : undefined
+      const sinkServer = event.serverAlias ?? event.serverKey
+      const sinkTool = event.toolName ?? ''
+      if (found && !own && !(led && severityRank(found.verdict.severity) < 3)) {
+        const { match, verdict } = found
+        const { source, field, transform, matched } = match
+        const destination = destinations[0]?.value ?? sinkServer
+        yield {
+          finding: `${source.serverKey} ${source.tool} ${event.serverKey} ${sinkTool} ${destination}`,
+          confidence: verdict.confidence,
+          severity: verdict.severity,
+          summary: `${source.tool} on ${source.server} → ${sinkTool} on ${sinkServer}: ${verdict.reason}`,
+          evidence: {
+            sourceEvent: source.eventId,
+            sinkEvent: event.eventId,
+            sourceServer: source.server,
+            sourceTool: source.tool,
+            sinkServer,
+            sinkTool,
+            destination,
+            transform,
+            matched: matched.slice(0, 200),
+            pointer: field?.pointer ?? '/arguments',
+            reason: verdict.reason,
+            content: source.why,
+            tokens: match.tokens,
+            shingles: match.shingles,
+          },
+          events: [...(found.named ? [found.named.eventId] : []), source.eventId],
+        }
+      } else if (led && !own) {
+        const { named, destination } = led
+        const reason = `the recipient stands in a definition of ${named.server}, not in the request`
+        yield {
+          finding: `named ${named.serverKey} ${event.serverKey} ${sinkTool} ${destination.value}`,
+          confidence: 0.85,
+          severity: 'high',
+          summary: `${sinkTool} on ${sinkServer}: ${reason}`,
+          evidence: {
+            sourceEvent: named.eventId,
+            sinkEvent: event.eventId,
+            sourceServer: named.server,
+            sourceTool: named.tool,
+            sinkServer,
+            sinkTool,
+            destination: destination.value,
+            transform: 'none',
+            matched: destination.value,
+            pointer: destination.pointer,
+            reason,
+            content: 'an address',
+          },
+          events: [named.eventId],
+        }
+      }
+      expect(memory.sources, event)
+    } else if (event.method === 'resources/read' && event.kind !== 'response') expect(memory.sources, event)
+    if (event.outcome === 'tool_error' && event.method === 'tools/call') {
+      memory.failed.set(toolKey(event), event.time)
+      if (memory.failed.size > FAILED_MAX) memory.failed.delete(memory.failed.keys().next().value as string)
+    }
+    remember(memory, event, subject.texts)
+  },
+
+  examples: taintExamples,
+})
