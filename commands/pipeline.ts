@@ -13,10 +13,10 @@ import { migrate } from '../api/store/migrate.ts'
 import { createWriter } from '../api/store/writer.ts'
 import { openLog } from '../collectors/bus/log.ts'
 import { createJoiner, runJoiner } from '../collectors/joiner.ts'
-import { openKeys } from '../collectors/keys.ts'
+import { type Keys, openKeys } from '../collectors/keys.ts'
 import { createOtlpGrpc } from '../collectors/otlp/grpc.ts'
 import { createOtlpHttp } from '../collectors/otlp/http.ts'
-import { createIntake } from '../collectors/otlp/intake.ts'
+import { createIntake, type Intake } from '../collectors/otlp/intake.ts'
 import { createRedactor } from '../collectors/redact/redactor.ts'
 import { loadCatalog } from '../detectors/catalog.ts'
 import { openCheckpoints } from '../detectors/checkpoint.ts'
@@ -24,6 +24,7 @@ import { prepareDetectors, type Verdicts } from '../detectors/engine.ts'
 import { runWorker } from '../detectors/worker.ts'
 import type { Bus } from '../schemas/bus.ts'
 import type { Config } from '../schemas/config.ts'
+import { Fault } from '../schemas/errors.ts'
 import type { McpEvent } from '../schemas/event.ts'
 import { hashId } from '../schemas/ids.ts'
 import { createPipelineHealth } from './pipeline-health.ts'
@@ -75,7 +76,11 @@ export async function openPipeline({ config, version, log, onVerdicts }: Pipelin
   const writer = await createWriter({ bus, store, batchRowsMax: config.store.batchRowsMax, tickMs: config.store.tickMs })
   opening.defer(() => writer.stop())
   const outbox = opening.use(await openOutbox({ dataDir, bus, log, outputs: outputsOf(config) }))
-  const revision = hashId(version, ...catalog.detectors.map(({ id, version: own, memory }) => `${id} ${own} ${memory?.version ?? 0}`))
+  const revision = hashId(
+    version,
+    bus.id ?? '',
+    ...catalog.detectors.map(({ id, version: own, memory }) => `${id} ${own} ${memory?.version ?? 0}`),
+  )
   const worker = await runWorker({
     bus,
     prepared: prepareDetectors(catalog.detectors, new Map(Object.entries(config.detectors))),
@@ -113,11 +118,9 @@ export async function openPipeline({ config, version, log, onVerdicts }: Pipelin
     metrics: health.metrics,
   })
   opening.defer(() => api.close())
-  const apiUrl = await api.listen({ host: config.api.host, port: config.api.port })
+  const apiUrl = await bound('api.port', config.api, () => api.listen({ host: config.api.host, port: config.api.port }))
 
-  const receiver = { ...config.otlp, limits: config.otlp, intake, onFault: (error: unknown) => log.warn({ error }, 'intake fault') }
-  const grpc = opening.use(await createOtlpGrpc({ ...receiver, port: config.otlp.grpcPort }))
-  const http = opening.use(await createOtlpHttp({ ...receiver, port: config.otlp.httpPort, tenantKey: keys.tenantKey }))
+  const { http, grpc } = await openReceivers(opening, config, intake, keys, log)
   health.receivers(http, grpc)
   const opened = opening.move()
   return {
@@ -129,6 +132,34 @@ export async function openPipeline({ config, version, log, onVerdicts }: Pipelin
     settled: () => settled(bus, groups),
     health: health.report,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+async function openReceivers(opening: AsyncDisposableStack, config: Config, intake: Intake, { tenantKey }: Keys, log: Logger) {
+  const receiver = { ...config.otlp, limits: config.otlp, intake, onFault: (error: unknown) => log.warn({ error }, 'intake fault') }
+  const grpc = opening.use(
+    await bound('otlp.grpcPort', { ...config.otlp, port: config.otlp.grpcPort }, (port) => createOtlpGrpc({ ...receiver, port })),
+  )
+  const http = opening.use(
+    await bound('otlp.httpPort', { ...config.otlp, port: config.otlp.httpPort }, (port) =>
+      createOtlpHttp({ ...receiver, port, tenantKey }),
+    ),
+  )
+  return { http, grpc }
+}
+
+/** A port that is taken is the operator's to change: the message names the setting. */
+async function bound<T>(setting: string, { host, port }: { host: string; port: number }, listen: (port: number) => Promise<T>): Promise<T> {
+  try {
+    return await listen(port)
+  } catch (error) {
+    const inner = error instanceof Fault && error.cause !== undefined ? error.cause : error
+    const text = inner instanceof Error ? inner.message : String(inner)
+    const code = (inner as { code?: unknown }).code
+    const network = code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL' || /EADDRINUSE|No address added/.test(text)
+    if (!network) throw error
+    const why = code === 'EACCES' ? 'not allowed' : code === 'EADDRNOTAVAIL' ? 'no such address' : 'the port is in use'
+    throw new Fault('START_REFUSED', `cannot listen on ${host}:${port}: ${why}; set ${setting} to another`, error)
   }
 }
 

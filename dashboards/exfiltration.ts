@@ -2,7 +2,7 @@
 import { defineDashboard } from '../schemas/dashboard.ts'
 
 /** Families that end in data leaving: content flow, addresses, paths and secrets. */
-const families = ['D5', 'D6', 'D9', 'D12', 'D13', 'D14']
+const families = ['D5', 'D6', 'D12', 'D13', 'D14']
 
 export default defineDashboard({
   id: 'exfiltration',

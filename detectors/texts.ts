@@ -13,7 +13,7 @@ const isObject = (value: Json | undefined): value is JsonObject => typeof value 
 const list = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : [])
 const member = (value: Json | undefined, key: string): Json | undefined =>
   isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
-const escape = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
+const escape = (key: string): string => (/[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key)
 
 /** Every string below `root`, without recursion: depth is the sender's to choose. */
 export function walkStrings(root: Json | undefined, base: string, visit: (pointer: string, text: string, parentKey: string) => void): void {

@@ -23,15 +23,33 @@ export type WorkerOptions = Readonly<{
 }>
 export type Worker = Running & Readonly<{ stats: () => readonly EngineStats[]; checkpoint: () => Promise<void> }>
 
-/** `pending`: verdicts of what was inspected and not yet published; a batch handed over again adds nothing to them. */
+/**
+ * `pending`: verdicts of what was inspected and not yet published; a batch handed over again adds nothing to them.
+ * `begun`: parts of which a batch has come since the start.
+ */
 type Seat = {
   engine: Engine
+  begun: Set<PartId>
   positions: Map<PartId, bigint>
   inspected: Map<PartId, bigint>
   pending: Verdicts
   subjects: number
   saved: number
   turn: Promise<void>
+}
+
+async function openSeat({ checkpoints, prepared, onError }: WorkerOptions, partition: number): Promise<Seat> {
+  const saved = await checkpoints?.load(partition)
+  return {
+    engine: createEngine({ prepared, snapshot: saved?.snapshot, ...(onError ? { onError } : {}) }),
+    begun: new Set(),
+    positions: new Map(saved?.positions),
+    inspected: new Map(saved?.positions),
+    pending: noVerdicts(),
+    subjects: 0,
+    saved: performance.now(),
+    turn: Promise.resolve(),
+  }
 }
 
 export async function runWorker(options: WorkerOptions): Promise<Worker> {
@@ -43,17 +61,7 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
   const seat = async (partition: number): Promise<Seat> => {
     const known = seats.get(partition)
     if (known) return known
-    const saved = await checkpoints?.load(partition)
-    const engine = createEngine({ prepared: options.prepared, snapshot: saved?.snapshot, ...(options.onError ? { onError: options.onError } : {}) })
-    const fresh: Seat = {
-      engine,
-      positions: new Map(saved?.positions),
-      inspected: new Map(saved?.positions),
-      pending: noVerdicts(),
-      subjects: 0,
-      saved: performance.now(),
-      turn: Promise.resolve(),
-    }
+    const fresh = await openSeat(options, partition)
     seats.set(partition, fresh)
     return fresh
   }
@@ -71,7 +79,9 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
     one.pending = noVerdicts()
     one.positions.set(partId(part), (records.at(-1)?.offset ?? -1n) + 1n)
     one.subjects += records.length
-    if (one.subjects >= dueSubjects || performance.now() - one.saved >= dueMs) await save(part.partition, one)
+    if (one.subjects < dueSubjects && performance.now() - one.saved < dueMs) return
+    // The batch is done: what cannot be saved now is replayed from the checkpoint before.
+    await save(part.partition, one).catch((error: unknown) => options.onError?.('checkpoint', error))
   }
 
   const running = await bus.consume(['mcp.events', 'mcp.facts'], 'detect', {
@@ -111,7 +121,8 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
   // A quiet partition must not keep its last batches unsaved: the bus lets old records go.
   const timer = setInterval(() => {
     for (const [partition, one] of seats) {
-      if (one.subjects > 0) one.turn = one.turn.then(() => save(partition, one)).catch((error: unknown) => options.onError?.('checkpoint', error))
+      if (one.subjects > 0)
+        one.turn = one.turn.then(() => save(partition, one)).catch((error: unknown) => options.onError?.('checkpoint', error))
     }
   }, dueMs)
   return {
@@ -128,6 +139,10 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
 
 /** Decodes all before inspecting any: a record that does not decode must not leave half a batch in the engine. */
 function inspect(one: Seat, part: Part, records: readonly StoredRec[]): void {
+  const first = records[0]?.offset ?? 0n
+  // The bus begins where we wished, unless its log never came so far: then these are not the records we know.
+  if (!one.begun.has(partId(part)) && first < (one.inspected.get(partId(part)) ?? 0n)) one.inspected.set(partId(part), first)
+  one.begun.add(partId(part))
   const from = one.inspected.get(partId(part)) ?? 0n
   const fresh = records.filter(({ offset }) => offset >= from)
   const judge =

@@ -37,6 +37,8 @@ export type Running = {
 }
 export type Bus = AsyncDisposable & {
   readonly partitions: number
+  /** Which log this is: positions kept elsewhere are of this one and mean nothing in another. */
+  readonly id?: string
   publish(topic: Topic, records: readonly Rec[]): Promise<readonly Position[]>
   consume(consumed: readonly Topic[], group: string, handler: Handler): Promise<Running>
 }

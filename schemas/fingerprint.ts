@@ -26,12 +26,10 @@ export function fingerprintKey(keyedHash: (text: string) => string): Fingerprint
 
 export function fingerprintText(text: string, key: FingerprintKey): Fingerprints {
   const tokens: number[] = []
-  const shingles: number[] = []
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the test is whether there is anything but ASCII
   const folded = /^[\x00-\x7f]*$/.test(text) ? text : text.normalize('NFKC')
   collectTokens(folded, key, tokens)
-  collectShingles(folded.toLowerCase(), key, shingles)
-  return { shingles: smallest(shingles, shinglesMax), tokens: smallest(tokens, tokensMax) }
+  return { shingles: smallest(shinglesOf(folded.toLowerCase(), key), shinglesMax), tokens: smallest(new Float64Array(tokens), tokensMax) }
 }
 
 const contentMax = 256 * 1024
@@ -40,7 +38,8 @@ const contentMax = 256 * 1024
 export function fingerprintContent(content: Json, key: FingerprintKey): Fingerprints {
   const text = stringsOf(content)
   const layers = unwrap(text, { bytesMax: contentMax })
-  return mergeFingerprints([fingerprintText(text, key), ...layers.map((layer) => fingerprintText(layer.text, key))])
+  const own = fingerprintText(text, key)
+  return layers.length === 0 ? own : mergeFingerprints([own, ...layers.map((layer) => fingerprintText(layer.text, key))])
 }
 
 function stringsOf(content: Json): string {
@@ -71,20 +70,41 @@ export const mostTelling = (prints: Fingerprints, countMax = 16): number[] => fl
 /** One list, as events carry it. */
 export const flatten = (prints: Fingerprints): number[] => [...prints.tokens, ...prints.shingles]
 export function unflatten(numbers: readonly number[]): Fingerprints {
-  const ascending = [...new Set(numbers)].sort((a, b) => a - b)
-  return { tokens: ascending.filter((each) => each < shingleFrom), shingles: ascending.filter((each) => each >= shingleFrom) }
+  const ascending = smallest(new Float64Array(numbers), numbers.length)
+  const first = ascending.findIndex((each) => each >= shingleFrom)
+  return first < 0 ? { tokens: ascending, shingles: [] } : { tokens: ascending.slice(0, first), shingles: ascending.slice(first) }
+}
+
+/** `overlap` of a flat ascending list with another: few of them are looked for in many. */
+export function overlapWithin(flat: readonly number[], few: Fingerprints): { tokens: number; shingles: number } {
+  return { tokens: countWithin(flat, few.tokens), shingles: countWithin(flat, few.shingles) }
+}
+function countWithin(flat: readonly number[], few: readonly number[]): number {
+  let count = 0
+  let from = 0
+  for (const wanted of few) {
+    let to = flat.length
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if ((flat[middle] as number) < wanted) from = middle + 1
+      else to = middle
+    }
+    if (from === flat.length) return count
+    if (flat[from] === wanted) count += 1
+  }
+  return count
 }
 
 /** Of several texts at once, such as all strings of a result. */
 export function mergeFingerprints(all: readonly Fingerprints[]): Fingerprints {
   const tokens = all.flatMap((each) => each.tokens)
   const shingles = all.flatMap((each) => each.shingles)
-  return { tokens: smallest(tokens, tokensMax), shingles: smallest(shingles, shinglesMax) }
+  return { tokens: smallest(new Float64Array(tokens), tokensMax), shingles: smallest(new Float64Array(shingles), shinglesMax) }
 }
 
-/** Sorting numbers and then dropping repeats is several times cheaper than a set of them. */
-function smallest(numbers: readonly number[], countMax: number): number[] {
-  const sorted = Float64Array.from(numbers).sort()
+/** Sorting numbers and then dropping repeats is several times cheaper than a set of them. Sorts in place. */
+function smallest(numbers: Float64Array, countMax: number): number[] {
+  const sorted = numbers.sort()
   const kept: number[] = []
   for (let at = 0; at < sorted.length && kept.length < countMax; at += 1) {
     if (at === 0 || sorted[at] !== sorted[at - 1]) kept.push(sorted[at] as number)
@@ -105,24 +125,34 @@ function common(a: readonly number[], b: readonly number[]): number {
   return count
 }
 
-/** Letters and digits stay; everything else is one space. What an encoding or a layout changes is gone. */
+/** Of each ASCII character what it folds to: lower-case letters and digits stay, everything else is one space. */
+const foldedAscii: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) => ((code >= 97 && code <= 122) || (code >= 48 && code <= 57) ? code : 32))
+
+const scratchMax = 16 * 1024
+/** Read by nobody after the call that wrote it: memory of its own would cost each short text more than its folding. */
+const scratch = new Uint16Array(scratchMax)
+
+/** What an encoding or a layout changes is gone. */
 function fold(lower: string): { codes: Uint16Array; length: number } {
-  const codes = new Uint16Array(lower.length)
+  const codes = lower.length <= scratchMax ? scratch : new Uint16Array(lower.length)
   let length = 0
+  let before = 32
   for (let at = 0; at < lower.length; at += 1) {
     const code = lower.charCodeAt(at)
-    if ((code >= 97 && code <= 122) || (code >= 48 && code <= 57) || code > 191) codes[length++] = code
-    else if (length > 0 && codes[length - 1] !== 32) codes[length++] = 32
+    const folded = code < 128 ? (foldedAscii[code] as number) : code > 191 ? code : 32
+    if (folded === 32 && before === 32) continue
+    codes[length++] = folded
+    before = folded
   }
-  if (length > 0 && codes[length - 1] === 32) length -= 1
+  if (length > 0 && before === 32) length -= 1
   return { codes, length }
 }
 
 /** Two rolling hashes over k characters; of each window the one with the smallest mixed value is kept (winnowing). */
-function collectShingles(lower: string, key: FingerprintKey, into: number[]): void {
+function shinglesOf(lower: string, key: FingerprintKey): Float64Array {
   const { codes, length } = fold(lower)
   const count = length - shingleLength + 1
-  if (count < 1 || (count < window && !hasWords(codes, length))) return
+  if (count < 1 || (count < window && !hasWords(codes, length))) return new Float64Array()
   const baseA = (key.low | 1) ^ 0x6b43a9b4
   const baseB = (key.high | 1) ^ 0x2545f49c
   let dropA = 1
@@ -132,27 +162,35 @@ function collectShingles(lower: string, key: FingerprintKey, into: number[]): vo
   for (let at = 0; at < shingleLength - 1; at += 1) {
     dropA = Math.imul(dropA, baseA)
     dropB = Math.imul(dropB, baseB)
+    a = (Math.imul(a, baseA) + (codes[at] as number)) | 0
+    b = (Math.imul(b, baseB) + (codes[at] as number)) | 0
   }
   const ranks = new Int32Array(window)
   const firsts = new Int32Array(window)
   const seconds = new Int32Array(window)
+  const into: number[] = []
+  const full = Math.min(window, count) - 1
   let least = -1
+  let leastRank = 0
   let kept = -1
-  for (let at = 0; at < length; at += 1) {
-    const code = codes[at] as number
+  for (let shingle = 0; shingle < count; shingle += 1) {
+    const code = codes[shingle + shingleLength - 1] as number
     a = (Math.imul(a, baseA) + code) | 0
     b = (Math.imul(b, baseB) + code) | 0
-    const shingle = at - shingleLength + 1
-    if (shingle < 0) continue
     const slot = shingle & (window - 1)
     const rank = mix(a ^ key.high)
     ranks[slot] = rank
     firsts[slot] = a
     seconds[slot] = b
     // Expiry first: the slot of the one that leaves the window is already this one’s.
-    if (least >= 0 && least <= shingle - window) least = leastOf(ranks, shingle)
-    else if (least < 0 || rank <= (ranks[least & (window - 1)] as number)) least = shingle
-    if (shingle >= Math.min(window, count) - 1 && least !== kept) {
+    if (least >= 0 && least <= shingle - window) {
+      least = leastOf(ranks, shingle)
+      leastRank = ranks[least & (window - 1)] as number
+    } else if (least < 0 || rank <= leastRank) {
+      least = shingle
+      leastRank = rank
+    }
+    if (shingle >= full && least !== kept) {
       kept = least
       into.push(shingleFrom + keyed(key, firsts[least & (window - 1)] as number, seconds[least & (window - 1)] as number))
     }
@@ -160,6 +198,7 @@ function collectShingles(lower: string, key: FingerprintKey, into: number[]): vo
     a = (a - Math.imul(out, dropA)) | 0
     b = (b - Math.imul(out, dropB)) | 0
   }
+  return new Float64Array(into)
 }
 
 /** A lone date or number is no copied phrase; as a token it is judged by its own rules. */
@@ -214,7 +253,7 @@ function keyed(key: FingerprintKey, first: number, second: number): number {
   return (low >>> 0) + ((v1 ^ v3) & 0x7ffff) * 2 ** 32
 }
 
-const splitters = /[\s"'`<>(){}[\]|,;:=?&\\!]+/
+const splitter = /[\s"'`<>(){}[\]|,;:=?&\\!]/
 const secretShape = /⟦secret:[a-z0-9-]{1,40}:([0-9a-f]{16})⟧/g
 const phoneShape = /\+\d(?:[ ().-]{0,2}\d){6,14}/g
 const groupedShape = /\d{1,3}(?:[,'’]\d{3}){1,4}/g
@@ -232,8 +271,32 @@ function collectTokens(text: string, key: FingerprintKey, into: number[]): void 
   if (!/[\d@]/.test(rest) && rest.length < 20) return
   if (rest.includes('+')) for (const match of rest.matchAll(phoneShape)) add(match[0].replace(/\D/g, ''))
   if (/\d[,'’]\d/.test(rest)) for (const match of rest.matchAll(groupedShape)) addNumber(match[0].replace(/\D/g, ''), add)
-  for (const word of rest.split(splitters))
-    if (word.length >= 6 && word.length <= wordMax && (word.length >= 24 || /[\d@]/.test(word))) addWord(word.toLowerCase(), add)
+  eachWord(rest, (word) => addWord(word.toLowerCase(), add))
+}
+
+const splits = 1
+const tells = 2
+/** Of each ASCII character whether it parts words, and whether a word with it can be a token. */
+const wordMarks: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code)
+  return splitter.test(character) ? splits : /[\d@]/.test(character) ? tells : 0
+})
+
+/** Words that can be tokens: most words are neither long nor have a digit, and are never cut out of the text. */
+function eachWord(text: string, found: (word: string) => void): void {
+  let start = 0
+  let telling = false
+  for (let at = 0; at <= text.length; at += 1) {
+    const code = at < text.length ? text.charCodeAt(at) : 32
+    const mark = code < 128 ? (wordMarks[code] as number) : splitter.test(text[at] as string) ? splits : 0
+    if (mark === tells) telling = true
+    else if (mark === splits) {
+      const length = at - start
+      if (length >= 6 && length <= wordMax && (telling || length >= 24)) found(text.slice(start, at))
+      start = at + 1
+      telling = false
+    }
+  }
 }
 
 function addWord(word: string, add: (token: string) => void): void {

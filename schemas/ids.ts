@@ -1,14 +1,24 @@
 /** Deterministic ids (CONTRACTS §1): the same observation, call, alert or server has the same id on every replay. */
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 
 /** 128 bits of SHA-256 over the parts, as 32 hex characters. Parts are length-prefixed, so no two lists collide by joining. */
 export function hashId(...parts: readonly (string | number | bigint | Uint8Array)[]): string {
-  const hash = createHash('sha256')
+  let text = ''
+  for (const part of parts) {
+    if (typeof part === 'object') return hashOfBytes(parts)
+    const written = String(part)
+    text += `${Buffer.byteLength(written)}:${written}`
+  }
+  return hash('sha256', text, 'hex').slice(0, 32)
+}
+
+function hashOfBytes(parts: readonly (string | number | bigint | Uint8Array)[]): string {
+  const whole = createHash('sha256')
   for (const part of parts) {
     const bytes = typeof part === 'object' ? part : Buffer.from(String(part))
-    hash.update(`${bytes.length}:`).update(bytes)
+    whole.update(`${bytes.length}:`).update(bytes)
   }
-  return hash.digest('hex').slice(0, 32)
+  return whole.digest('hex').slice(0, 32)
 }
 
 /** Our inventory id of a server: a hash of how it is reached, never of what it says of itself. */

@@ -94,37 +94,60 @@ export function encodedRuns(text: string, bytesMax = 1 << 20): EncodedRun[] {
 
 type Stretches = Readonly<{ base64: (start: number, end: number) => void; hex: (start: number, end: number) => void }>
 
-/** One look at each character; expressions would start anew at every letter of every word. */
+/**
+ * A run of so many letters has one of them at every so many-th place: each look goes to the end of where a run could be, and
+ * back only to what is none. Expressions would start anew at every letter of every word.
+ */
 function eachStretch(text: string, report: Stretches): void {
-  let runStart = 0
-  let lineStart = 0
-  let hexStart = 0
-  let hexDigits = 0
-  for (let at = 0; at <= text.length; at += 1) {
+  for (let at = 0; at + runMin <= text.length; ) {
+    const gap = lastOutside(text, at, at + runMin, inBase64)
+    if (gap >= 0) {
+      at = gap + 1
+      continue
+    }
+    const { end, next } = endOfBase64(text, at, at + runMin)
+    report.base64(at, end)
+    at = next
+  }
+  for (let at = 0; at + hexDigitsMin <= text.length; ) {
+    const gap = lastOutside(text, at, at + hexDigitsMin, inHex | betweenHex)
+    if (gap >= 0) {
+      at = gap + 1
+      continue
+    }
+    let digits = 0
+    const start = at
+    for (; at < text.length; at += 1) {
+      const mark = markOf(text.charCodeAt(at))
+      if (mark & inHex) digits += 1
+      else if ((mark & betweenHex) === 0) break
+    }
+    if (digits >= hexDigitsMin) report.hex(start, at)
+    at += 1
+  }
+}
+
+/** The last place of `start` to `end` whose character is none of `kinds`; -1 where all are. */
+function lastOutside(text: string, start: number, end: number, kinds: number): number {
+  for (let at = end - 1; at >= start; at -= 1) if ((markOf(text.charCodeAt(at)) & kinds) === 0) return at
+  return -1
+}
+
+/** Where the run that begins at `start` ends, over line breaks, and with its padding. */
+function endOfBase64(text: string, start: number, from: number): { end: number; next: number } {
+  let lineStart = start
+  for (let at = from; ; at += 1) {
     const code = at < text.length ? text.charCodeAt(at) : 0
-    const mark = markOf(code)
-    if ((mark & inBase64) === 0) {
-      if (
-        (code === 10 || code === 13) &&
-        at - lineStart >= wrappedLineMin &&
-        (markOf(text.charCodeAt(at + (code === 13 ? 2 : 1))) & inBase64) !== 0
-      ) {
-        if (code === 13) at += 1
-        lineStart = at + 1
-      } else {
-        let end = at
-        while (end - at < 2 && text.charCodeAt(end) === 61) end += 1
-        if (at - runStart >= runMin) report.base64(runStart, end)
-        runStart = at + 1
-        lineStart = at + 1
-      }
+    if ((markOf(code) & inBase64) !== 0) continue
+    const breaks = (code === 10 || code === 13) && at - lineStart >= wrappedLineMin
+    if (breaks && (markOf(text.charCodeAt(at + (code === 13 ? 2 : 1))) & inBase64) !== 0) {
+      if (code === 13) at += 1
+      lineStart = at + 1
+      continue
     }
-    if ((mark & inHex) !== 0) hexDigits += 1
-    else if ((mark & betweenHex) === 0) {
-      if (hexDigits >= hexDigitsMin) report.hex(hexStart, at)
-      hexStart = at + 1
-      hexDigits = 0
-    }
+    let end = at
+    while (end - at < 2 && text.charCodeAt(end) === 61) end += 1
+    return { end, next: at + 1 }
   }
 }
 
@@ -208,12 +231,27 @@ const escapes = new Map([
   ['t', '\t'],
   ['b', '\b'],
   ['f', '\f'],
+  ['"', '"'],
+  ["'", "'"],
+  ['\\', '\\'],
+  ['/', '/'],
 ])
-const jsonUnescaped = (text: string): string =>
-  text.replace(/\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([nrtbf"'\\/]))/g, (_all, unicode?: string, byte?: string, plain = '') => {
-    const code = unicode ?? byte
-    return code === undefined ? (escapes.get(plain) ?? plain) : String.fromCharCode(Number.parseInt(code, 16))
-  })
+/** From backslash to backslash: a text of JSON has one in every few words, and a call for each would cost more than all else. */
+function jsonUnescaped(text: string): string {
+  let plain = ''
+  let rest = 0
+  for (let at = text.indexOf('\\'); at >= 0; at = text.indexOf('\\', Math.max(at + 1, rest))) {
+    const letter = text[at + 1] ?? ''
+    const digits = letter === 'u' ? 4 : letter === 'x' ? 2 : 0
+    const hex = text.slice(at + 2, at + 2 + digits)
+    const meant = digits === 0 ? escapes.get(letter) : isHex(hex, digits) ? String.fromCharCode(Number.parseInt(hex, 16)) : undefined
+    if (meant === undefined) continue
+    plain += text.slice(rest, at) + meant
+    rest = at + 2 + digits
+  }
+  return rest === 0 ? text : plain + text.slice(rest)
+}
+const isHex = (text: string, length: number): boolean => text.length === length && /^[0-9A-Fa-f]+$/.test(text)
 
 const entities = new Map([
   ['amp', '&'],

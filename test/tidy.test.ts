@@ -9,7 +9,8 @@ const sources = globSync('{main.ts,{schemas,collectors,detectors,api,dashboards,
   (file) => !file.startsWith('dashboards/dist'),
 )
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
-const importsOf = (file: string) => [...read(file).matchAll(/^(?:import|export|\} from)[^'\n]*'([^']+)'/gm)].map((match) => match[1] as string)
+const statement = /^(?:(?:import|export)\b[^'\n]*\bfrom|\} from|import) '([^']+)'/gm
+const importsOf = (file: string) => [...read(file).matchAll(statement)].map((match) => match[1] as string)
 const stages = new Set(['collectors', 'detectors', 'api', 'dashboards'])
 const stageOf = (file: string) => file.split('/')[0] as string
 

@@ -1,11 +1,12 @@
-/** Alerts that name a source and a sink: what was read at one place and given to another. */
+/** Alerts that name a source: what was read at one place and given to another. */
 import { z } from 'zod'
 import { Severity } from '../../schemas/alert.ts'
 import { defineQuery, limit, since, until } from '../../schemas/query.ts'
 
 export default defineQuery({
   name: 'taint-paths',
-  about: 'Alerts whose evidence names a source event and a sink event, with server and tool of both ends, newest first.',
+  about:
+    'Alerts whose evidence names a source event, with server and tool of both ends, newest first. Without a sink event it is the event that completed the finding.',
   params: z.object({ since, until, limit: limit(100, 1_000) }),
   row: z.object({
     alert_id: z.string(),
@@ -20,11 +21,12 @@ export default defineQuery({
     WITH paths AS (
       SELECT alert_id, time, severity, actor, summary,
         if(JSONType(evidence, 'sourceEvent') = 'Array', JSONExtractString(evidence, 'sourceEvent', 1), JSONExtractString(evidence, 'sourceEvent')) AS source_event,
-        if(JSONType(evidence, 'sinkEvent') = 'Array', JSONExtractString(evidence, 'sinkEvent', 1), JSONExtractString(evidence, 'sinkEvent')) AS sink_event
+        multiIf(NOT JSONHas(evidence, 'sinkEvent'), event_id, JSONType(evidence, 'sinkEvent') = 'Array',
+          JSONExtractString(evidence, 'sinkEvent', 1), JSONExtractString(evidence, 'sinkEvent')) AS sink_event
       FROM alerts FINAL
       WHERE tenant = {tenant:String}
         AND time >= fromUnixTimestamp64Nano({since:Int64}) AND time < fromUnixTimestamp64Nano({until:Int64})
-        AND JSONHas(evidence, 'sourceEvent') AND JSONHas(evidence, 'sinkEvent')
+        AND JSONHas(evidence, 'sourceEvent')
       ORDER BY time DESC, alert_id
       LIMIT {limit:UInt32}),
     ends AS (

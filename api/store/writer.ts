@@ -34,7 +34,6 @@ type Waiting = Readonly<{
   failed: (fault: Fault) => void
 }>
 
-const consumer = 'store'
 const batchBytesMax = 64 * 1024 * 1024
 const recentMax = 200_000
 const stopMsMax = 10_000
@@ -53,7 +52,9 @@ export async function createWriter(options: WriterOptions): Promise<StoreWriter>
       counts.retries += 1
     },
   }
-  const keep = createKeeper(store, retry, now, counts)
+  // Positions in another log than this one mean nothing here.
+  const consumer = bus.id === undefined ? 'store' : `store ${bus.id}`
+  const keep = createKeeper(store, consumer, retry, now, counts)
 
   /** As many waiting batches as make a good insert, at least one. */
   function take(): Waiting[] {
@@ -108,8 +109,8 @@ export async function createWriter(options: WriterOptions): Promise<StoreWriter>
     else timer ??= setTimeout(() => void pump(), Math.max(0, (waiting[0]?.since ?? 0) + tickMs - performance.now()))
   }
 
-  const running = await bus.consume(['mcp.events', 'mcp.alerts', 'mcp.dead'], consumer, {
-    assigned: (parts) => startPositions(store, parts),
+  const running = await bus.consume(['mcp.events', 'mcp.alerts', 'mcp.dead'], 'store', {
+    assigned: (parts) => startPositions(store, consumer, parts),
     async batch(part, records) {
       if (records.length === 0) return
       const rows = noRows()
@@ -138,7 +139,7 @@ export async function createWriter(options: WriterOptions): Promise<StoreWriter>
 type Counts = { -readonly [K in keyof WriterCounts]: number }
 
 /** Stores the rows of some batches, then notes the positions. */
-function createKeeper(store: Store, retry: Retry, now: () => number, counts: Counts) {
+function createKeeper(store: Store, consumer: string, retry: Retry, now: () => number, counts: Counts) {
   const { client } = store
   const definitions = createDefinitionLedger()
   // A retry may come with another time (a receiver's clock), under which the store would not find it.
@@ -185,8 +186,8 @@ function createKeeper(store: Store, retry: Retry, now: () => number, counts: Cou
   }
 }
 
-/** One past the last offset of which every row is stored. */
-async function startPositions({ client }: Store, parts: readonly Part[]): Promise<ReadonlyMap<PartId, bigint>> {
+/** One past the last offset of which every row is stored. A store that knows of none is filled with all that the bus still keeps. */
+async function startPositions({ client }: Store, consumer: string, parts: readonly Part[]): Promise<ReadonlyMap<PartId, bigint>> {
   try {
     const answer = await client.query({
       query: `SELECT topic, partition, toString(max(high_water)) AS high FROM positions
@@ -195,9 +196,8 @@ async function startPositions({ client }: Store, parts: readonly Part[]): Promis
       format: 'JSONEachRow',
     })
     const stored = await answer.json<{ topic: string; partition: number; high: string }>()
-    const ours = new Set(parts.map(partId))
-    const starts = stored.map(({ topic, partition, high }) => [`${topic}/${partition}` as PartId, BigInt(high) + 1n] as const)
-    return new Map(starts.filter(([id]) => ours.has(id)))
+    const starts = new Map(stored.map(({ topic, partition, high }) => [`${topic}/${partition}`, BigInt(high) + 1n]))
+    return new Map(parts.map((part) => [partId(part), starts.get(partId(part)) ?? 0n]))
   } catch (error) {
     throw new Fault('STORE_UNREACHABLE', 'positions', error)
   }

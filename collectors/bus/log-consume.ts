@@ -77,13 +77,18 @@ async function run(log: LogSource, lane: Lane, group: string, handler: Handler, 
   }
 }
 
-/** The group’s own offset counts, unless the handler knows better; neither is believed outside of what the log ever held. */
+/**
+ * The group’s own offset counts, unless the handler knows better; neither is believed outside of what the log ever held.
+ * A wish from beyond the end was made for another log, or a later state of this one: what this one says is right.
+ */
 function beginAt(log: LogSource, id: PartId, group: string, wished: bigint | undefined, onFault: Patience['onFault']): number {
   const end = log.end(id)
-  const from = wished ?? BigInt(log.committed(group, id) ?? log.start(id))
+  const own = log.committed(group, id) ?? log.start(id)
+  const from = wished ?? BigInt(own)
   if (from <= BigInt(end)) return Math.max(0, Number(from))
-  onFault(new Fault('RECORD_INVALID', `${group} wants offset ${from} of ${id}, which ends at ${end}: reading from there`))
-  return end
+  const begin = Math.min(own, end)
+  onFault(new Fault('RECORD_INVALID', `${group} wants offset ${from} of ${id}, which ends at ${end}: reading from ${begin}`))
+  return begin
 }
 
 export type Consumption = Readonly<{ topics: readonly Topic[]; partitions: number; group: string; handler: Handler; epoch: number }>

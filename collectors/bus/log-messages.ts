@@ -20,6 +20,7 @@ export type CallName = keyof Calls
 export type Ask = { [K in CallName]: Readonly<{ id: number; name: K; ask: Calls[K]['ask'] }> }[CallName]
 
 export type Opened = Readonly<{
+  id: string
   bytes: number
   ends: readonly Readonly<{ part: string; start: number; end: number }>[]
   offsets: readonly GroupOffset[]

@@ -1,4 +1,5 @@
 /** The thread that owns the log’s SQLite file: commits, reads and trims, so that no sync ever stops the event loop. */
+import { randomInt } from 'node:crypto'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
@@ -80,6 +81,8 @@ function checkMeta(db: DatabaseSync, partitions: number): void {
   const set = db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)')
   set.run('format', formatVersion)
   set.run('partitions', partitions)
+  // A log that was deleted counts from 0 again: who keeps a position elsewhere can tell that it was another's.
+  if (!meta.has('id')) set.run('id', randomInt(1, 2 ** 47))
 }
 
 function survey(db: DatabaseSync): Opened {
@@ -93,8 +96,9 @@ function survey(db: DatabaseSync): Opened {
     ends.set(part, { part, start: Number(row.first), end: Number(row.last) + 1 })
   }
   const bytes = Number(db.prepare('SELECT coalesce(sum(size), 0) AS bytes FROM log').get()?.bytes)
+  const id = String(db.prepare("SELECT value FROM meta WHERE name = 'id'").get()?.value)
   const offsets = db.prepare('SELECT grp AS "group", part, next FROM offsets').all() as unknown as GroupOffset[]
-  return { bytes, ends: [...ends.values()], offsets: offsets.map((row) => ({ ...row })) }
+  return { id, bytes, ends: [...ends.values()], offsets: offsets.map((row) => ({ ...row })) }
 }
 
 function transact(state: State, work: () => void): void {

@@ -227,7 +227,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
   let closing: Promise<void> | undefined
 
   return {
-    ...{ partitions, publish },
+    ...{ partitions, publish, id: thread.opened.id },
     async consume(...asked) {
       life.check()
       return readers.consume(...asked)

@@ -17,6 +17,10 @@ type Category = keyof CaptureTiers
 type ContentField = 'arguments' | 'result' | 'params' | 'body'
 type Draft = { -readonly [K in keyof McpEvent]: McpEvent[K] }
 
+/** Envelope strings repeat from event to event: those without a secret are remembered and not looked at again. */
+const cleanMax = 20_000
+const cleanCharsMax = 256
+
 /** Characters of one string under tier `redacted`. */
 export const lengthMax = 64 * 1024
 const fullLengthMax = 16 * 1024 * 1024
@@ -59,6 +63,16 @@ const openFields = ['http', 'labels', 'unmapped'] as const
 export function createRedactor({ keyedHash, tiers, find = createSecretFinder() }: RedactorOptions): Redact {
   const fingerprintWith = fingerprintKey(keyedHash)
   const lowest = Object.values(tiers).reduce((a, b) => least(tierOrder, a, b))
+  const clean = new Set<string>()
+  const scrubField = (text: string, options: ScrubOptions): string => {
+    if (clean.has(text)) return text
+    const scrubbed = scrubText(text, {}, options).text
+    if (scrubbed === text && text.length <= cleanCharsMax) {
+      if (clean.size >= cleanMax) clean.clear()
+      clean.add(text)
+    }
+    return scrubbed
+  }
   return (event) => {
     const draft: Draft = { ...event }
     const secrets = new Set(event.secrets)
@@ -74,10 +88,10 @@ export function createRedactor({ keyedHash, tiers, find = createSecretFinder() }
       const text = event[field]
       // `token:HASH` is made by us: the hash must not be taken for the token.
       if (field === 'actor' && event.actorSource === 'token_hash') continue
-      if (text !== undefined) draft[field] = scrubText(text, {}, usual).text
+      if (text !== undefined) draft[field] = scrubField(text, usual)
     }
-    if (event.authScopes) draft.authScopes = event.authScopes.map((scope) => scrubText(scope, {}, usual).text)
-    if (event.rawFacts) draft.rawFacts = event.rawFacts.map((fact) => scrubText(fact, {}, usual).text)
+    if (event.authScopes) draft.authScopes = event.authScopes.map((scope) => scrubField(scope, usual))
+    if (event.rawFacts) draft.rawFacts = event.rawFacts.map((fact) => scrubField(fact, usual))
     for (const field of openFields) {
       const value = event[field]
       if (value === undefined) continue

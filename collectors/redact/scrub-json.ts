@@ -100,8 +100,9 @@ const keyOf = (key: string | undefined, options: ScrubOptions): string | undefin
 
 function put(target: Container, key: string | undefined, value: Json): void {
   if (Array.isArray(target)) target.push(value)
-  // A key may be `__proto__`, which an assignment would take for the prototype.
-  else Object.defineProperty(target, key ?? '', { value, enumerable: true, writable: true, configurable: true })
+  // An assignment would take this key for the prototype; defining every property would make slow objects of all.
+  else if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })
+  else target[key ?? ''] = value
 }
 
 const shapeToken = /^⟦(?:string:\d{1,16}|number|boolean)⟧$/
@@ -118,9 +119,23 @@ export function shapeOf(json: Json): Json {
 }
 
 /** One text for equal values: keys sorted. Only for what `scrubJson` has made shallow. */
-export function canonical(json: Json): string {
+export const canonical = (json: Json): string => (isSorted(json) ? JSON.stringify(json) : sortedText(json))
+
+function sortedText(json: Json): string {
   if (json === null || typeof json !== 'object') return JSON.stringify(json)
-  if (Array.isArray(json)) return `[${json.map(canonical).join(',')}]`
+  if (Array.isArray(json)) return `[${json.map(sortedText).join(',')}]`
   const members = Object.keys(json).sort()
-  return `{${members.map((key) => `${JSON.stringify(key)}:${canonical(json[key] as Json)}`).join(',')}}`
+  return `{${members.map((key) => `${JSON.stringify(key)}:${sortedText(json[key] as Json)}`).join(',')}}`
+}
+
+/** All keys in it are in order, so that its usual text is its canonical one. */
+function isSorted(json: Json): boolean {
+  if (json === null || typeof json !== 'object') return true
+  if (Array.isArray(json)) return json.every(isSorted)
+  let before = ''
+  for (const key in json) {
+    if (key < before || !isSorted(json[key] as Json)) return false
+    before = key
+  }
+  return true
 }

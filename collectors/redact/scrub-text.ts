@@ -81,9 +81,11 @@ function headerSecret(text: string, options: ScrubOptions): string | undefined {
 
 /** A secret that hides in an encoding leaves as its token in the same encoding, so that decoding it downstream still shows the rest. */
 function scrubEncoded(text: string, options: ScrubOptions): string {
+  const runs = encodedRuns(text, encodedMax)
+  if (runs.length === 0) return text
   let rest = 0
   let result = ''
-  for (const run of encodedRuns(text, encodedMax)) {
+  for (const run of runs) {
     if (run.start < rest) continue
     const inner = scrubPlain(run.text, options)
     if (inner === run.text) continue

@@ -22,7 +22,12 @@ function Filters({ query }: { query: ReadonlyMap<string, string> }) {
   const text = (name: 'server' | 'actor', title: string) => (
     <label>
       {title}
-      <input type="search" value={query.get(name) ?? ''} maxLength={300} onChange={(event) => refine({ [name]: event.currentTarget.value.trim() })} />
+      <input
+        type="search"
+        value={query.get(name) ?? ''}
+        maxLength={300}
+        onChange={(event) => refine({ [name]: event.currentTarget.value.trim() })}
+      />
     </label>
   )
   const choice = (name: string, title: string, options: readonly (readonly [string, string])[]) => (
@@ -42,17 +47,35 @@ function Filters({ query }: { query: ReadonlyMap<string, string> }) {
       <fieldset>
         <legend>Severity</legend>
         {severities.map((severity) => (
-          <button key={severity} type="button" class={`toggle ${severity}`} aria-pressed={chosen.has(severity)} onClick={() => toggle(severity)}>
+          <button
+            key={severity}
+            type="button"
+            class={`toggle ${severity}`}
+            aria-pressed={chosen.has(severity)}
+            onClick={() => toggle(severity)}
+          >
             {severity}
           </button>
         ))}
       </fieldset>
-      {choice('status', 'Status', [['', 'Any'], ['new', 'New'], ['acknowledged', 'Acknowledged']])}
+      {choice('status', 'Status', [
+        ['', 'Any'],
+        ['new', 'New'],
+        ['acknowledged', 'Acknowledged'],
+      ])}
       {choice('detector', 'Detector', [['', 'Any'], ...(detectors.value?.items ?? []).map(({ id }) => [id, id] as const)])}
       {text('server', 'Server')}
       {text('actor', 'Actor')}
-      {choice('range', 'Time', ranges.map(({ id, title }) => [id, title] as const))}
-      {query.size > 0 && <a class="button" href={href(['alerts'])}>Clear</a>}
+      {choice(
+        'range',
+        'Time',
+        ranges.map(({ id, title }) => [id, title] as const),
+      )}
+      {query.size > 0 && (
+        <a class="button" href={href(['alerts'])}>
+          Clear
+        </a>
+      )}
     </search>
   )
 }
@@ -121,7 +144,9 @@ export function AlertList() {
         {fresh.size > 0 && `, ${fresh.size} just came`}
       </p>
       {items === undefined || problem ? <Waiting problem={problem} what="alerts" /> : null}
-      {items !== undefined && items.length === 0 && <p class="empty">No alert {query.size > 0 ? 'matches these filters' : 'yet: what arrives is watched'}.</p>}
+      {items !== undefined && items.length === 0 && (
+        <p class="empty">No alert {query.size > 0 ? 'matches these filters' : 'yet: what arrives is watched'}.</p>
+      )}
       {items !== undefined && items.length > 0 && (
         <Table label="Alerts" head={['Severity', 'Alert', 'Server', 'Tool', 'Actor', 'Last seen', ['Count', 'right'], 'Status']}>
           {items.map((alert) => (

@@ -30,7 +30,13 @@ export type Alert = Readonly<{
   acknowledged_at: string | null
   acknowledged_by: string | null
 }>
-export type Definition = Readonly<{ definition_hash: string; first_seen: string; definition: Json; tool_name?: string; server_key?: string }>
+export type Definition = Readonly<{
+  definition_hash: string
+  first_seen: string
+  definition: Json
+  tool_name?: string
+  server_key?: string
+}>
 export type WholeAlert = Alert &
   Readonly<{
     event_list: McpEvent[]

@@ -39,45 +39,84 @@ export function Card({ title, about, children, aside, id }: CardProps) {
     </section>
   )
 }
-type CardProps = { title: string; about?: string; id?: string; aside?: ComponentChildren; children: ComponentChildren }
+type CardProps = { title: string; about?: string | undefined; id?: string; aside?: ComponentChildren; children: ComponentChildren }
 
 /** A server by its name in the host’s configuration, else by its id. */
 export const ServerName = ({ id, alias }: { id: string; alias: string }) =>
-  id === '' && alias === '' ? <>–</> : <a href={href(['servers', id])}><Text value={alias || id} max={60} /></a>
+  id === '' && alias === '' ? (
+    <>–</>
+  ) : (
+    <a href={href(['servers', id])}>
+      <Text value={alias || id} max={60} />
+    </a>
+  )
 
 export function Facts({ rows }: { rows: readonly (readonly [string, ComponentChildren] | undefined)[] }) {
   return (
     <dl class="facts">
-      {rows.map((row) => row && (
-        <div key={row[0]}>
-          <dt>{row[0]}</dt>
-          <dd>{row[1]}</dd>
-        </div>
-      ))}
+      {rows.map(
+        (row) =>
+          row && (
+            <div key={row[0]}>
+              <dt>{row[0]}</dt>
+              <dd>{row[1]}</dd>
+            </div>
+          ),
+      )}
     </dl>
   )
 }
 
 /** A table that scrolls by itself where the window is narrow; reachable by keyboard. */
-export function Table({ label, head, children }: { label: string; head: readonly (string | readonly [string, string])[]; children: ComponentChildren }) {
+export function Table({
+  label,
+  head,
+  children,
+}: {
+  label: string
+  head: readonly (string | readonly [string, string])[]
+  children: ComponentChildren
+}) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <div class="scroll" role="region" aria-label={label} tabIndex={0}>
+    <section class="scroll" aria-label={label} tabIndex={0}>
       <table>
         <thead>
           <tr>
-            {head.map((title) => (typeof title === 'string' ? <th key={title} scope="col">{title}</th> : <th key={title[0]} scope="col" class={title[1]}>{title[0]}</th>))}
+            {head.map((title) =>
+              typeof title === 'string' ? (
+                <th key={title} scope="col">
+                  {title}
+                </th>
+              ) : (
+                <th key={title[0]} scope="col" class={title[1]}>
+                  {title[0]}
+                </th>
+              ),
+            )}
           </tr>
         </thead>
         <tbody>{children}</tbody>
       </table>
-    </div>
+    </section>
   )
 }
 
-export const Title = ({ children, aside, back }: { children: ComponentChildren; aside?: ComponentChildren; back?: { to: string; title: string } }) => (
+export const Title = ({
+  children,
+  aside,
+  back,
+}: {
+  children: ComponentChildren
+  aside?: ComponentChildren
+  back?: { to: string; title: string }
+}) => (
   <div class="title">
-    {back && <a class="back" href={back.to}>← {back.title}</a>}
+    {back && (
+      <a class="back" href={back.to}>
+        ← {back.title}
+      </a>
+    )}
     <div class="row">
       <h1 tabIndex={-1}>{children}</h1>
       {aside}

@@ -4,7 +4,7 @@ export type Piece = Readonly<{ text: string; unseen?: string; marked: boolean }>
 
 /** Control, format, private-use, unpaired and blank-looking characters, variation selectors and tags. U+FE0F only colours an emoji. */
 const unseenRun =
-  /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u00a0\u034f\u115f\u1160\u17b4\u17b5\u2000-\u200a\u202f\u205f\u2800\u3000\u3164\uffa0\ufe00-\ufe0e\u{e0000}-\u{e0fff}]+/gu
+  /(?:[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u00a0\u115f\u1160\u17b4\u17b5\u2000-\u200a\u202f\u205f\u2800\u3000\u3164\uffa0]|\u034f|[\ufe00-\ufe0e]|[\u{e0000}-\u{e0fff}])+/gu
 const names = new Map<number, string>([
   [0x00, 'NUL'],
   [0x07, 'BEL'],
@@ -51,7 +51,8 @@ function rangesOf(text: string, marks: readonly string[]): Range[] {
   const found: [number, number][] = []
   for (const mark of marks) {
     if (mark.trim() === '') continue
-    for (let at = text.indexOf(mark); at >= 0 && found.length < 200; at = text.indexOf(mark, at + mark.length)) found.push([at, at + mark.length])
+    for (let at = text.indexOf(mark); at >= 0 && found.length < 200; at = text.indexOf(mark, at + mark.length))
+      found.push([at, at + mark.length])
   }
   found.sort((a, b) => a[0] - b[0])
   const merged: [number, number][] = []

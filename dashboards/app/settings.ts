@@ -27,8 +27,8 @@ export const nextTheme = (): Theme => themes[(themes.indexOf(theme.value) + 1) %
 
 export function applySettings(): void {
   effect(() => {
-    if (theme.value === 'system') delete document.documentElement.dataset['theme']
-    else document.documentElement.dataset['theme'] = theme.value
+    if (theme.value === 'system') delete document.documentElement.dataset.theme
+    else document.documentElement.dataset.theme = theme.value
     write('lapwing.theme', theme.value)
     repaint.value = repaint.peek() + 1
   })

@@ -118,9 +118,9 @@ export function Shell({ children }: { children: ComponentChildren }) {
   })
   return (
     <div class="shell">
-      <a class="skip" href="#main" onClick={skip}>
+      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
         Skip to content
-      </a>
+      </button>
       <nav aria-label="Main">
         <a class="brand" href={href(['alerts'])}>
           <img src={new URL('./icon.svg', import.meta.url).href} alt="" width="22" height="22" />
@@ -145,10 +145,4 @@ export function Shell({ children }: { children: ComponentChildren }) {
       {helping && <Help close={() => help(false)} />}
     </div>
   )
-}
-
-/** The address holds the view: the link must not change it. */
-function skip(event: Event): void {
-  event.preventDefault()
-  document.getElementById('main')?.focus()
 }

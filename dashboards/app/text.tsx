@@ -46,8 +46,8 @@ export const pretty = (value: unknown): string => (typeof value === 'string' ? v
 export function JsonText({ value, label, marks }: { value: Json | object | undefined; label: string; marks?: readonly string[] }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <pre class="json" tabIndex={0} role="region" aria-label={label}>
+    <section class="json" tabIndex={0} aria-label={label}>
       <Text value={pretty(value)} block {...(marks ? { marks } : {})} />
-    </pre>
+    </section>
   )
 }

@@ -78,7 +78,7 @@ function gradeOf(score: number, cluster: Cluster | undefined, disguised: boolean
   const kinds = cluster?.kinds ?? []
   const voiced = kinds.filter((kind) => voices.has(kind)).length + (disguised && cluster ? 1 : 0)
   const acting = kinds.filter((kind) => acts.has(kind)).length
-  if (score >= 0.72 && voiced > 0 && voiced + acting >= 2 && !cluster?.discounted) return 'high'
+  if (score >= 0.62 && voiced > 0 && voiced + acting >= 2 && !cluster?.discounted) return 'high'
   return score >= 0.6 ? 'medium' : 'low'
 }
 

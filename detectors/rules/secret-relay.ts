@@ -4,9 +4,9 @@ import { type Severity, severityRank } from '../../schemas/alert.ts'
 import { defineDetector, type Output, type Subject } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { secretTokenPattern } from '../../schemas/secret.ts'
-import { calls, exchange, host, story } from '../../schemas/story.ts'
 import { fieldKindOf, wordsOf } from '../signals/arguments.ts'
 import { actOf } from '../signals/destinations.ts'
+import { relayExamples } from '../signals/relay-examples.ts'
 import { walkStrings } from '../texts.ts'
 
 const SEEN_MAX = 256
@@ -20,8 +20,12 @@ type Token = { kind: string; hash: string; pointer: string; name: string }
 /** Numbers of people are not keys; some keys are made to be public. */
 const isPersonal = (kind: string): boolean => kind.startsWith('pii-')
 const publicKinds = new Set(['google-api-key', 'stripe-publishable-key', 'mapbox-token', 'maxmind-key'])
-/** Codes and signed tokens that live for minutes, and words that only their place makes a secret. */
-const lesserKinds = new Set(['one-time-code', 'jwt'])
+/** Known by their place, not by their form: words of a login, codes and links that live for minutes. */
+const placedKinds = new Set(['one-time-code', 'jwt', 'password', 'api-key', 'token', 'named-key', 'basic-auth', 'url-password'])
+/** What mails bring by the dozen. */
+const mailed = new Set(['one-time-code', 'token'])
+/** So many at once are a store of secrets, whatever their kind. */
+const STORE_MIN = 3
 
 /** Servers and tools whose business it is to hand out secrets. */
 const vaultWords = new Set(
@@ -74,9 +78,8 @@ function broughtOf(subject: Extract<Subject, { kind: 'event' }>): Token[] {
   return tokens.filter(({ kind }) => !isPersonal(kind))
 }
 
-function sightingGrade(kind: string, vault: boolean): Severity {
-  return vault || publicKinds.has(kind) || lesserKinds.has(kind) ? 'low' : 'medium'
-}
+const sightingGrade = (kind: string, vault: boolean): Severity =>
+  vault || publicKinds.has(kind) || placedKinds.has(kind) ? 'low' : 'medium'
 
 function relayGrade(token: Token, from: Sighting, event: McpEvent): Severity | undefined {
   const crossing = from.serverKey !== event.serverKey
@@ -85,13 +88,16 @@ function relayGrade(token: Token, from: Sighting, event: McpEvent): Severity | u
   if (!crossing && (!sent || used)) return undefined
   if (publicKinds.has(token.kind)) return 'low'
   if (from.vault && used) return 'low'
-  if (lesserKinds.has(token.kind)) return used ? 'medium' : 'high'
-  return used ? 'high' : 'critical'
+  if (!placedKinds.has(token.kind)) return used ? 'high' : 'critical'
+  // A link with its token is opened, a code is typed in: what a mail asks its reader to do.
+  const field = fieldKindOf(token.name, event.toolName ?? '')
+  if (field === 'url' || token.kind === 'one-time-code') return sent && field === 'prose' ? 'high' : 'medium'
+  return used ? 'medium' : 'high'
 }
 
 /** Posted, mailed or searched for where others read it: a leak, whoever held it. A header or a login of an API is not. */
 function argumentGrade(token: Token, event: McpEvent): Severity {
-  if (takesCredential(token) || lesserKinds.has(token.kind)) return 'low'
+  if (takesCredential(token) || token.kind === 'one-time-code') return 'low'
   const words = wordsOf(event.toolName ?? '')
   if (words.some((word) => word === 'http' || word === 'request' || word === 'api' || word === 'curl' || word === 'fetch'))
     return token.kind === 'password' || token.kind === 'api-key' ? 'low' : 'medium'
@@ -109,7 +115,13 @@ function* relaysOf(event: McpEvent, memory: Memory, allowed: (from: Sighting) =>
   for (const token of sentOf(event)) {
     const from = memory.seen.get(token.hash)
     if (isPersonal(token.kind) || memory.given.has(token.hash)) continue
-    const severity = from ? (allowed(from) ? undefined : relayGrade(token, from, event)) : publicKinds.has(token.kind) ? undefined : argumentGrade(token, event)
+    const severity = from
+      ? allowed(from)
+        ? undefined
+        : relayGrade(token, from, event)
+      : publicKinds.has(token.kind)
+        ? undefined
+        : argumentGrade(token, event)
     if (!severity) continue
     kinds.add(token.kind)
     if (from && (!relay || severityRank(severity) > severityRank(relay.severity))) relay = { token, from, severity }
@@ -117,7 +129,14 @@ function* relaysOf(event: McpEvent, memory: Memory, allowed: (from: Sighting) =>
     if (!from) memory.given.set(token.hash, true)
   }
   while (memory.given.size > SEEN_MAX) bounded(memory.given)
-  const evidence = ({ kind, hash, pointer }: Token) => ({ server, tool, pointer, secretKind: kind, secretHash: hash, secretKinds: [...kinds].slice(0, 20) })
+  const evidence = ({ kind, hash, pointer }: Token) => ({
+    server,
+    tool,
+    pointer,
+    secretKind: kind,
+    secretHash: hash,
+    secretKinds: [...kinds].slice(0, 20),
+  })
   if (relay) {
     const { token, from, severity } = relay
     yield {
@@ -206,7 +225,7 @@ export default defineDetector({
     yield {
       finding: `seen ${event.serverKey} ${tool} ${kinds.join(' ')}`,
       confidence: vault ? 0.4 : 0.7,
-      severity: sightingGrade(graded.kind, vault),
+      severity: fresh.filter(({ kind }) => !mailed.has(kind)).length >= STORE_MIN && !vault ? 'medium' : sightingGrade(graded.kind, vault),
       summary: `${tool} on ${server} returned secrets: ${kinds.slice(0, 5).join(', ')}`,
       evidence: {
         server,
@@ -221,89 +240,5 @@ export default defineDetector({
     }
   },
 
-  examples: [
-    {
-      name: 'a page of the metadata service holds cloud keys',
-      story: story(calls('md', 'convert', { uri: 'https://a.example/' }, 'id ⟦secret:aws-access-key:0123456789abcdef⟧')),
-      fires: [1],
-    },
-    {
-      name: 'a key of a file goes to another server',
-      story: story(
-        calls('fs', 'read_file', { path: 'notes.txt' }, 'key ⟦secret:github-token:00000000000000aa⟧'),
-        calls('dev', 'index', { context: 'see ⟦secret:github-token:00000000000000aa⟧' }),
-      ),
-      fires: [1, 2],
-    },
-    {
-      name: 'a key is mailed by the server that returned it',
-      story: story(
-        calls('suite', 'read_note', { id: 1 }, 'key ⟦secret:stripe-key:00000000000000bb⟧'),
-        calls('suite', 'send_mail', { to: 'a@b.example', body: '⟦secret:stripe-key:00000000000000bb⟧' }),
-      ),
-      fires: [1, 2],
-    },
-    {
-      name: 'found under one name, passed on under another',
-      story: story(
-        exchange(
-          'docs',
-          'resources/read',
-          { uri: 'docs://a' },
-          { contents: [{ uri: 'docs://a', text: 'password = ⟦secret:password:00000000000000cc⟧' }] },
-        ),
-        calls('chat', 'post_message', { channel: 'x', text: 'it is ⟦secret:api-key:00000000000000cc⟧' }),
-      ),
-      fires: [1, 2],
-    },
-    {
-      name: 'a key is posted in a channel',
-      story: story(calls('chat', 'post_message', { channel: 'x', text: 'use ⟦secret:github-token:00000000000000ab⟧' })),
-      fires: [0],
-    },
-    {
-      name: 'an API test tool is given a token: low, once',
-      story: story(
-        calls('http', 'send_request', { url: 'https://a.example/me', headers: { Authorization: 'Bearer ⟦secret:jwt:00000000000000dd⟧' } }),
-        calls('http', 'send_request', { url: 'https://a.example/you', headers: { Authorization: 'Bearer ⟦secret:jwt:00000000000000dd⟧' } }),
-      ),
-      fires: [0],
-    },
-    {
-      name: 'a card number of a customer is no key',
-      story: story(
-        calls('crm', 'get', { id: 1 }, 'card ⟦secret:pii-card:00000000000000ee⟧'),
-        calls('pay', 'charge', { card: '⟦secret:pii-card:00000000000000ee⟧' }),
-      ),
-      fires: [],
-    },
-    {
-      name: 'an account number is paid',
-      story: story(
-        calls('bank', 'get_iban', {}, '⟦secret:pii-iban:00000000000000ff⟧'),
-        calls('bank', 'send_money', { to: '⟦secret:pii-iban:00000000000000ff⟧' }),
-      ),
-      fires: [],
-    },
-    {
-      name: 'the user gives a key and the agent uses it',
-      story: story(
-        host('user_prompt', { text: 'deploy with ⟦secret:fly-token:1111111111111111⟧' }),
-        calls('fly', 'deploy', { token: '⟦secret:fly-token:1111111111111111⟧' }, 'done with ⟦secret:fly-token:1111111111111111⟧'),
-      ),
-      fires: [],
-    },
-    {
-      name: 'something that only looks like a token of ours',
-      story: story(calls('fs', 'read_file', { path: 'a' }, '⟦secret:x⟧ and ⟦secret:aws-access-key:123⟧')),
-      fires: [],
-    },
-    { name: 'the word password', story: story(calls('docs', 'search', { q: 'password' }, 'Set a password in the settings.')), fires: [] },
-    { name: 'a hash and a commit', story: story(calls('git', 'log', {}, 'd8108f9977a99a1322f463c9da3655d59418454b fix')), fires: [] },
-    {
-      name: 'a definition that shows how a key looks',
-      story: story(exchange('s', 'tools/list', {}, { tools: [{ name: 't', description: 'like ⟦secret:api-key:2222222222222222⟧' }] })),
-      fires: [],
-    },
-  ],
+  examples: relayExamples,
 })

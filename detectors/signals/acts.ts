@@ -112,8 +112,8 @@ const takings: readonly Mark[] = [
     'contents-please',
     'fake-error',
     0.35,
-    literals('content of;contents of;output of;value of;full text of'),
-    `\\b(?:provide|pass|include|supply|attach|paste|resend|retry|call|give|add|send|put)\\b${REST}\\b(?:full${S})?(?:contents?|output|value|text)${S}of${S}(?:the${S}|your${S}|all${S})?[~/.\`'"]*[\\w~/.-]+`,
+    literals('content of;contents of;output of;value of;full text of;its content;the content;their content'),
+    `\\b(?:provide|pass|include|supply|attach|paste|resend|retry|call|give|add|send|put)\\b${REST}\\b(?:full${S})?(?:contents?|output|value|text)${S}of${S}(?:the${S}|your${S}|all${S})?[~/.\`'"]*[\\w~/.-]+|\\b(?:resend|retry|call${S}again|repeat${S}the|pass|provide|include|send)\\b${REST}\\b(?:with|including|and)${S}(?:its|their|the${S}file)${S}contents?\\b`,
     110,
   ),
   mark(
@@ -144,8 +144,8 @@ const takings: readonly Mark[] = [
     'send-sensitive-to',
     'send-to',
     0.5,
-    literals('send ;forward ;email ;upload ;post ;transmit;exfiltrate;leak ;submit ;deliver ;share ;send it'),
-    `\\b(?:send|forward|e-?mail|upload|post|transmit|exfiltrate|leak|submit|deliver|share)${S}(?:${REST}${S})?${sensitive}${REST}\\b(?:to|at|into|via|with)\\b${REST}${anyAddress}`,
+    literals('send ;forward ;email ;export ;upload ;post ;transmit;exfiltrate;leak ;submit ;deliver ;share ;send it'),
+    `\\b(?:send|forward|e-?mail|upload|post|transmit|exfiltrate|export|leak|submit|deliver|share)${S}(?:${REST}${S})?${sensitive}${REST}\\b(?:to|at|into|via|with)\\b${REST}${anyAddress}`,
     200,
   ),
   mark(

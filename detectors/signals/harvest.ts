@@ -65,4 +65,5 @@ export function harvestOf(parameter: string): string | undefined {
 const conversational = /(?:^|[\s[<({"'])(?:user|assistant|system|human|ai)["']?\s*[\]>)}:]|"role"\s*:|\byou are (?:a|an|the)\b/i
 
 /** Filled with something to carry away: long, or the shape of a conversation. */
-export const carries = (value: string): boolean => value.length > 200 || value.includes('⟦secret:') || (value.length > 20 && conversational.test(value.slice(0, 2_000)))
+export const carries = (value: string): boolean =>
+  value.length > 200 || value.includes('⟦secret:') || (value.length > 20 && conversational.test(value.slice(0, 2_000)))

@@ -62,6 +62,15 @@ function zeroWidth(text: string): { at: number; count: number } | undefined {
 
 const visible = (text: string): string => text.replace(/\s+/g, ' ').trim().slice(0, DECODED_MAX)
 
+/** Blanks or empty lines that push what follows out of sight. Runs are taken whole, so the walk is linear. */
+function paddingIn(text: string): { at: number; decoded: string } | undefined {
+  for (const run of text.matchAll(/[ \t\u00a0]{80,}|(?:\r?\n[ \t]*){20,}/g)) {
+    const decoded = visible(text.slice(run.index + run[0].length, run.index + run[0].length + 300))
+    if (decoded !== '') return { at: run.index, decoded }
+  }
+  return undefined
+}
+
 /** What is hidden in the first 200,000 characters, strongest first, one of each kind. */
 export function hiddenIn(full: string): Hidden[] {
   const text = full.length > SCAN_MAX ? full.slice(0, SCAN_MAX) : full
@@ -87,12 +96,7 @@ export function hiddenIn(full: string): Hidden[] {
   }
   const width = zeroWidth(text)
   if (width) found.push({ kind: 'zero-width', at: width.at, decoded: `${width.count} invisible characters` })
-  const padding = /(?:[ \t\u00a0]{80}|(?:\r?\n[ \t]*){20})\s*(?=\S)/.exec(text)
-  if (padding)
-    found.push({
-      kind: 'padding',
-      at: padding.index,
-      decoded: visible(text.slice(padding.index + padding[0].length, padding.index + padding[0].length + 300)),
-    })
+  const pad = paddingIn(text)
+  if (pad) found.push({ kind: 'padding', ...pad })
   return found
 }

@@ -115,8 +115,8 @@ const voices: readonly Mark[] = [
     'says-the-user',
     'system-voice',
     0.4,
-    literals('message from;signed, the user;signed,;this is the user;on behalf of the user;instructions from'),
-    `(?:(?:message|instructions?|note|request)${S}from${S}(?:me${S}|the${S}|your${S}|our${S})?(?:(?:${gap(3)}|${S})?(?:user|system|owner|admin\\w*|developers?|operator|creators?|anthropic|openai)\\b|me\\b|[^.!?]{0,40}\\bto you\\b)|signed,?\\s+the user|this${S}is${S}the${S}(?:user|system|administrator)\\b)`,
+    literals('update from;notice from;message from;signed, the user;signed,;this is the user;on behalf of the user;instructions from'),
+    `(?:(?:message|instructions?|note|notice|update|request)${S}from${S}(?:me${S}|the${S}|your${S}|our${S})?(?:(?:${gap(3)}|${S})?(?:user|system|owner|admin\\w*|developers?|operator|creators?|anthropic|openai)\\b|me\\b|[^.!?]{0,40}\\bto you\\b)|signed,?\\s+the user|this${S}is${S}the${S}(?:user|system|administrator)\\b)`,
     90,
   ),
 ]
@@ -151,7 +151,7 @@ const addressed: readonly Mark[] = [
   mark(
     'to-model-by-name',
     'addressed',
-    0.45,
+    0.5,
     literals(
       'assistant, ;assistant: ; ai, ;agent, ;claude, ;chatgpt, ;copilot, ;gemini, ;reading this;processing this;summarizing this;summarising this;parsing this;assistants must;agents must;models must;assistants should;agents should;assistants need;agents need;assistants are;agents are',
     ),

@@ -8,6 +8,7 @@ import {
   mergeFingerprints,
   mostTelling,
   overlap,
+  overlapWithin,
   unflatten,
 } from '../../schemas/fingerprint.ts'
 import { unwrap } from '../../schemas/unwrap.ts'
@@ -180,14 +181,18 @@ export function matchesOf(sources: Sources, event: McpEvent, fields: readonly Fi
           key,
         )
   const said = new Set(known)
+  // A call carries few fingerprints, its sources thousands: what the user said is taken out of the few.
+  const unsaid = ({ tokens, shingles }: Fingerprints): Fingerprints =>
+    said.size === 0 ? { tokens, shingles } : { tokens: tokens.filter((each) => !said.has(each)), shingles: shingles.filter((each) => !said.has(each)) }
+  const sought = { keyed: keyed && unsaid(keyed), plain: plain && unsaid(plain) }
   const found: Match[] = []
   for (const source of sources.list) {
     if (source.callId === callOf(event)) continue
-    const against = source.keyed ? keyed : plain
+    const against = source.keyed ? sought.keyed : sought.plain
     if (!against) continue
-    const prints = unflatten(source.prints.filter((print) => !said.has(print)))
-    const shared = overlap(prints, against)
+    const shared = overlapWithin(source.prints, against)
     if (!enough(shared)) continue
+    const prints = unflatten(source.prints.filter((print) => !said.has(print)))
     found.push({ source, ...shared, ...(source.keyed ? { field: undefined, transform: 'none', matched: '' } : located(prints, fields)) })
   }
   return found

@@ -7,10 +7,10 @@ export const secretPlace =
   '(?:\\.ssh\\b|id_(?:rsa|dsa|ecdsa|ed25519)|\\.aws[/\\\\]|(?:^|[^\\p{L}\\p{N}_)\\]])\\.env(?:[^.\\w]|$|\\.(?:local|prod|dev|stag|test)|\\.\\s)|\\.npmrc|\\.pypirc|\\.netrc|\\.pgpass|\\.git-credentials|\\.gnupg|/etc/(?:passwd|shadow|sudoers)|' +
   'mcp\\.json|claude_desktop_config|\\.kube/config|kubeconfig|\\.docker/config|gcloud|\\.azure|wallet\\.dat|keychain|login data|authorized_keys|known_hosts|' +
   '(?:secrets?|credentials?|tokens?|passwords?|private[_-]?key)\\.(?:json|ya?ml|toml|txt|csv|env|pem|ini|db)|[\\w-]+\\.pem\\b|_history\\b|\\.cursor/|/proc/self/environ|' +
-  'system://|secrets?://|internal://|confidential\\b|environment variables?)'
+  '~/[\\w./-]*(?:token|credential|secret|password|api_?key)|system://|secrets?://|internal://|confidential\\b|environment variables?)'
 
 export const secretPlaceLiterals: readonly string[] = literals(
-  '.ssh;id_rsa;id_ed25519;id_ecdsa;.aws/;.env;.npmrc;.pypirc;.netrc;.pgpass;.git-credentials;.gnupg;/etc/passwd;/etc/shadow;/etc/sudoers;mcp.json;claude_desktop_config;.kube/config;kubeconfig;.docker/config;gcloud;.azure;wallet.dat;keychain;login data;authorized_keys;known_hosts;secrets.;credentials.;.pem;_history;.cursor/;/proc/self/environ;system://;secret://;secrets://;internal://;confidential;environment variable',
+  '~/;.ssh;id_rsa;id_ed25519;id_ecdsa;.aws/;.env;.npmrc;.pypirc;.netrc;.pgpass;.git-credentials;.gnupg;/etc/passwd;/etc/shadow;/etc/sudoers;mcp.json;claude_desktop_config;.kube/config;kubeconfig;.docker/config;gcloud;.azure;wallet.dat;keychain;login data;authorized_keys;known_hosts;secrets.;credentials.;.pem;_history;.cursor/;/proc/self/environ;system://;secret://;secrets://;internal://;confidential;environment variable',
 )
 
 const email = '[\\w.+-]+@[\\w-]+\\.[\\w.-]*\\w'
@@ -22,7 +22,6 @@ const url = '(?:(?:https?|ftp|wss?)://|www\\.|hxxps?://)[^\\s"\'<>`)]+'
 /** An address of a person or an account: a definition has no business with one. */
 export const personalAddress = `(?:${email}|${phone}|\\b${iban}\\b|\\b${crypto}\\b)`
 export const anyAddress = `(?:${email}|${phone}|\\b${iban}\\b|\\b${crypto}\\b|${url})`
-export const webAddress = url
 
 /** What an outsider has no right to order away. */
 export const sensitive =
@@ -34,7 +33,7 @@ export const sensitive =
   'contents? of|environment variables?|confidential|sensitive|(?:last|recent|previous|received|sent|private) (?:\\w+ )?(?:messages?|e-?mails?|conversations?)|contacts?(?: list)?|customer (?:data|e-?mails?|records?|list)|client list|database|source code|balance)'
 
 export const sendVerb =
-  '(?:send|sends|sending|forward|forwards|forwarding|e-?mail|mail|post|posts|upload|uploads|transmit|transfer|submit|leak|exfiltrate|deliver|copy|copies|cc|bcc|share|wire|push|relay|redirect|publish|dispatch|report|curl|put|drop|route|sync|mirror|append|add)'
+  '(?:send|sends|sending|forward|forwards|forwarding|e-?mail|mail|post|posts|upload|uploads|transmit|transfer|submit|leak|exfiltrate|deliver|copy|copies|cc|bcc|share|wire|push|relay|redirect|publish|dispatch|report|curl|put|drop|route|sync|mirror|append|add|export)'
 
 const domains = literals('.com;.net;.org;.io;.example;.co;.ru;.cn;.dev;.me;.info;.xyz;.invalid;.test;.app;.ai;.email;.eu;.de')
 /** Gates for orders to send: the address itself, which is rarer than the verb. */

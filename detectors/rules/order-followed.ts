@@ -1,0 +1,236 @@
+/** A text that speaks to the model comes in, and a later call does what only that text asked for: its address, its tool, its words. */
+import { z } from 'zod'
+import type { Severity } from '../../schemas/alert.ts'
+import { defineDetector, type Signal, type TextPart } from '../../schemas/detector.ts'
+import type { McpEvent } from '../../schemas/event.ts'
+import { hashId } from '../../schemas/ids.ts'
+import { type Act, actOf, literalsOf } from '../signals/destinations.ts'
+import { followedExamples } from '../signals/followed-examples.ts'
+import { walkStrings } from '../texts.ts'
+
+const ORDERS_MAX = 8
+const WINDOW_BEFORE = 300
+const WINDOW_AFTER = 1_500
+const VALUES_MAX = 400
+const TOOLS_MAX = 128
+const PROMPT_CHARS_MAX = 2_000
+const ARGUMENTS_MAX = 100
+
+type Order = {
+  eventId: string
+  time: bigint
+  server: string
+  serverKey: string
+  tool: string
+  grade: string
+  pointer: string
+  excerpt: string
+  /** Lower case, one space between words: the part of the text that the marks stand in. */
+  window: string
+  literals: string[]
+  whole: boolean
+  told: string[]
+}
+/** What the thread did before any text could have asked for it: tools called, values used, words of the user. */
+type Memory = { orders: Order[]; tools: string[]; values: string[]; prompt: string }
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+const plain = (text: string): string =>
+  text
+    .replace(/\\[nrt]|\s+/g, ' ')
+    .trim()
+    .toLowerCase()
+const literalsIn = (text: string): string[] => literalsOf(text).map(({ kind, value }) => `${kind} ${value}`)
+
+function orderOf(signal: Signal): Order {
+  const excerpt = textOf(signal.evidence.excerpt).slice(0, 200)
+  return {
+    eventId: signal.eventId,
+    time: signal.time,
+    server: signal.serverAlias ?? signal.serverKey,
+    serverKey: signal.serverKey,
+    tool: signal.toolName ?? '',
+    grade: textOf(signal.evidence.grade),
+    pointer: textOf(signal.evidence.pointer).slice(0, 300),
+    excerpt,
+    window: plain(excerpt),
+    literals: literalsIn(excerpt),
+    whole: false,
+    told: [],
+  }
+}
+
+/** The signal carries 200 characters; the event, which comes right after it, has what stands around them. */
+function complete(order: Order, texts: readonly TextPart[]): void {
+  order.whole = true
+  for (const { pointer, text } of texts) {
+    if (pointer !== order.pointer) continue
+    const collapsed = text.replace(/\s+/g, ' ')
+    const at = collapsed.indexOf(order.excerpt.trim().slice(0, 60))
+    if (at < 0) continue
+    const around = collapsed.slice(Math.max(0, at - WINDOW_BEFORE), at + WINDOW_AFTER)
+    order.window = plain(around)
+    order.literals = [...new Set([...order.literals, ...literalsIn(around)])]
+    return
+  }
+}
+
+type Followed = { kind: 'address' | 'tool' | 'value'; what: string; pointer: string }
+
+const isDistinctName = (name: string): boolean => name.length >= 5 && /[a-z0-9][_.-][a-z0-9]|[a-z][A-Z]/i.test(name)
+const letter = /[\p{L}\p{N}]/u
+
+/** As a whole word of the window; short ones only in quotation marks. */
+function stands(window: string, value: string): boolean {
+  if (value.length < 4) return window.includes(`'${value}'`) || window.includes(`"${value}"`) || window.includes(`\`${value}\``)
+  for (let at = window.indexOf(value); at >= 0; at = window.indexOf(value, at + 1)) {
+    if (!letter.test(window[at - 1] ?? ' ') && !letter.test(window[at + value.length] ?? ' ')) return true
+  }
+  return false
+}
+
+/** Words that a text and a call share by chance. */
+const isTelling = (value: string): boolean =>
+  (value.length >= 8 || /\s|\d|[_@/.]/.test(value)) && !/^(?:\d{1,3}|\d{4}(?:-\d\d){0,2}|true|false|null|https?:\/\/)$/.test(value)
+
+function followedBy(order: Order, event: McpEvent, act: Act, memory: Memory): Followed | undefined {
+  const tool = event.toolName ?? ''
+  let value: Followed | undefined
+  let address: Followed | undefined
+  let count = 0
+  walkStrings(event.arguments, '/arguments', (pointer, text) => {
+    count += 1
+    if (address || count > ARGUMENTS_MAX) return
+    const fresh = literalsIn(text.slice(0, 4_000)).find((literal) => order.literals.includes(literal) && !isKnown(memory, literal))
+    if (fresh) address = { kind: 'address', what: fresh.slice(fresh.indexOf(' ') + 1), pointer }
+    const spoken = plain(text.slice(0, 300))
+    const quoted = spoken.length < 4 && spoken !== '' && /\d/.test(spoken)
+    if (value || act === 'read' || !(quoted || isTelling(spoken)) || isKnown(memory, spoken)) return
+    if (stands(order.window, spoken)) value = { kind: 'value', what: spoken, pointer }
+  })
+  if (address) return address
+  if (isDistinctName(tool) && !memory.tools.includes(tool) && stands(order.window, tool.toLowerCase()))
+    return { kind: 'tool', what: tool, pointer: '' }
+  return value
+}
+
+/** Used before the text came, or said by the user. */
+const isKnown = (memory: Memory, value: string): boolean =>
+  memory.values.includes(hashId(value).slice(0, 12)) || (value.length >= 4 && memory.prompt.includes(value.replace(/^\w+ (?=\S+$)/, '')))
+
+function gradeOf(order: Order, followed: Followed, act: Act): Severity {
+  if (order.grade === 'high') return followed.kind === 'address' || followed.kind === 'tool' || act === 'send' ? 'high' : 'medium'
+  // A milder text may be a task that the user wanted done.
+  if (act === 'read' || order.grade === '') return 'low'
+  return followed.kind !== 'value' || order.grade === 'medium' ? 'medium' : 'low'
+}
+
+function use(memory: Memory, event: McpEvent): void {
+  const tool = event.toolName ?? ''
+  if (!memory.tools.includes(tool)) memory.tools.push(tool)
+  if (memory.tools.length > TOOLS_MAX) memory.tools.shift()
+  let count = 0
+  walkStrings(event.arguments, '', (_, text) => {
+    count += 1
+    if (count > ARGUMENTS_MAX) return
+    for (const value of [plain(text.slice(0, 300)), ...literalsIn(text.slice(0, 2_000)).slice(0, 10)]) {
+      const hash = hashId(value).slice(0, 12)
+      if (!memory.values.includes(hash)) memory.values.push(hash)
+    }
+  })
+  if (memory.values.length > VALUES_MAX) memory.values.splice(0, memory.values.length - VALUES_MAX)
+}
+
+export default defineDetector({
+  id: 'order-followed',
+  title: 'The agent did what a text in its data asked for',
+  why: 'An injected order is only words until a call carries it out: the address, tool or name that no one but the text had said is the proof that it worked.',
+  family: 'D5',
+  severity: 'high',
+  state: 'stable',
+  version: 1,
+  maps: {
+    attack: ['T1659', 'T1567', 'T1565'],
+    atlas: ['AML.T0051.001', 'AML.T0053', 'AML.T0086'],
+    cosai: ['MCP-T4', 'MCP-T6'],
+    owaspMcp: ['MCP06', 'MCP10'],
+    owaspAsi: ['ASI01', 'ASI02'],
+    safeMcp: ['SAFE-T1102', 'SAFE-T1402', 'SAFE-T1703'],
+  },
+  needs: ['arguments', 'result'],
+  blindSpots: [
+    'Orders that no rule took for one: this rule starts from the signal on the text.',
+    'An order that is carried out in the agent’s answer alone, without a call.',
+    'An order without a literal (“delete the oldest file”) carried out by a tool it does not name.',
+    'The user’s own words are seen only where the host reports prompts: a task that the user asked to take from a document looks alike.',
+  ],
+  playbook: [
+    'Compare the order in {excerpt} (from {sourceTool} on {sourceServer}) with the call of {tool} on {server}: {followed}',
+    'Undo the call where that is possible; stop the agent before it goes on.',
+    'Remove the text at its source and find out who could write there.',
+  ],
+  settings: z.object({ hours: z.number().min(0.1).max(24).default(24) }),
+  scope: 'thread',
+  reads: ['request', 'response', 'call', 'notification', 'prompt', 'user_prompt', 'signal:instruction-in-content'],
+  memory: {
+    version: 1,
+    keysMax: 10_000,
+    ttlMs: 24 * 3_600_000,
+    initial: (): Memory => ({ orders: [], tools: [], values: [], prompt: '' }),
+  },
+
+  *inspect({ subject, memories: [memory], settings }) {
+    if (!memory) return
+    if (subject.kind === 'signal') {
+      memory.orders.push(orderOf(subject.signal))
+      if (memory.orders.length > ORDERS_MAX) memory.orders.shift()
+      return
+    }
+    if (subject.kind !== 'event') return
+    const { event, texts } = subject
+    if (event.kind === 'user_prompt') {
+      walkStrings(event.params, '', (_, text) => {
+        memory.prompt = `${memory.prompt} ${plain(text.slice(0, PROMPT_CHARS_MAX))}`.slice(-PROMPT_CHARS_MAX)
+      })
+      return
+    }
+    for (const order of memory.orders) if (order.eventId === event.eventId && !order.whole) complete(order, texts)
+    if (event.method !== 'tools/call' || event.arguments === undefined) return
+    const act = actOf(event)
+    const server = event.serverAlias ?? event.serverKey
+    for (const order of memory.orders) {
+      if (order.eventId === event.eventId || event.time < order.time || Number(event.time - order.time) > settings.hours * 3.6e12) continue
+      const followed = followedBy(order, event, act, memory)
+      if (!followed) continue
+      const severity = gradeOf(order, followed, act)
+      if (order.told.includes(severity)) continue
+      order.told.push(severity)
+      yield {
+        finding: `${order.eventId} ${severity}`,
+        confidence: order.grade === 'high' ? 0.9 : 0.5,
+        severity,
+        summary: `${event.toolName ?? ''} on ${server} takes ${followed.kind === 'tool' ? 'its place' : followed.what.slice(0, 100)} from a text that ${order.tool || 'a server'} had brought in`,
+        evidence: {
+          server,
+          tool: event.toolName ?? '',
+          followed: `${followed.kind}: ${followed.what.slice(0, 150)}`,
+          pointer: followed.pointer,
+          destination: followed.kind === 'address' ? followed.what.slice(0, 150) : '',
+          excerpt: order.excerpt,
+          grade: order.grade,
+          sourceServer: order.server,
+          sourceTool: order.tool,
+          sourceEvent: order.eventId,
+          sourcePointer: order.pointer,
+          sinkEvent: event.eventId,
+        },
+        events: [order.eventId],
+      }
+      break
+    }
+    // After an order nothing that is used says who wanted it.
+    if (memory.orders.length === 0) use(memory, event)
+  },
+
+  examples: followedExamples,
+})
