@@ -107,7 +107,7 @@ async function oneDocument(path: string, isOtlp: boolean): Promise<Buffer | unde
   }
 }
 const newline = Buffer.from('\n')
-/** Field 1, with a length, comes first in every OTLP request; its tag is a newline, and ids and lengths are no text. */
+/** Every OTLP request is a list in field 1: its tag is a newline, and lengths and ids are no text. */
 const isProtobuf = (whole: Buffer): boolean =>
   whole[0] === 0x0a && whole.subarray(0, 4096).some((byte) => byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d)
 

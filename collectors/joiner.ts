@@ -2,8 +2,8 @@
  * Spans of one call → one call id, whatever their order and however they are spread over processes and bodies.
  * Bounded and without snapshot: what is forgotten, or comes after a restart, starts a call of its own. Publishes at once.
  */
-import type { Bus, Running } from '../schemas/bus.ts'
-import { decodeEvent, encodeEvent } from '../schemas/codec.ts'
+import type { Bus, Running, StoredRec } from '../schemas/bus.ts'
+import { decodeEvent, encodeAdded } from '../schemas/codec.ts'
 import type { McpEvent } from '../schemas/event.ts'
 import { eventKeyOf, hashId } from '../schemas/ids.ts'
 import { attach, createGraph, type Graph } from './joiner/graph.ts'
@@ -198,7 +198,11 @@ export function runJoiner(bus: Pick<Bus, 'publish' | 'consume'>, joiner: Joiner)
       const out = joiner.joinAll(events)
       await bus.publish(
         'mcp.events',
-        out.map((event) => ({ key: eventKeyOf(event), bytes: encodeEvent(event), value: event })),
+        out.map((event, at) => ({
+          key: eventKeyOf(event),
+          bytes: encodeAdded((records[at] as StoredRec).bytes, events[at] as McpEvent, event),
+          value: event,
+        })),
       )
     },
   })

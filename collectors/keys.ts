@@ -61,7 +61,9 @@ function keyedHashOf(key: Buffer): KeyedHash {
   }
   return (text) => {
     const fits = text.length * 3 <= bufferBytes
-    const message = fits ? inner.subarray(0, blockBytes + inner.write(text, blockBytes)) : Buffer.concat([inner.subarray(0, blockBytes), Buffer.from(text)])
+    const message = fits
+      ? inner.subarray(0, blockBytes + inner.write(text, blockBytes))
+      : Buffer.concat([inner.subarray(0, blockBytes), Buffer.from(text)])
     hash('sha256', message, 'buffer').copy(outer, blockBytes)
     return hash('sha256', outer, 'hex').slice(0, 16)
   }

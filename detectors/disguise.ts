@@ -37,7 +37,9 @@ const isLetter = 2
 const standsForLetter = 4
 const marks: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) => {
   const char = String.fromCharCode(code)
-  return (/[A-Za-z0-9@$]/.test(char) ? inWord : 0) | (/[A-Za-z]/.test(char) ? isLetter : 0) | (/[013457@$]/.test(char) ? standsForLetter : 0)
+  return (
+    (/[A-Za-z0-9@$]/.test(char) ? inWord : 0) | (/[A-Za-z]/.test(char) ? isLetter : 0) | (/[013457@$]/.test(char) ? standsForLetter : 0)
+  )
 })
 /** The same count without cutting a word out of the text. */
 function countAscii(text: string): { words: number; mixed: number } {

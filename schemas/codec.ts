@@ -42,6 +42,25 @@ export const encodeEvent = (event: McpEvent): Uint8Array =>
     ...(event.ingestedTime === undefined ? {} : { ingestedTime: String(event.ingestedTime) }),
   })
 
+/** `encodeEvent(after)`, where `bytes` are those of `before`: fields that were only added are appended, the content is not written again. */
+export function encodeAdded(bytes: Uint8Array, before: McpEvent, after: McpEvent): Uint8Array {
+  const added: Record<string, unknown> = {}
+  for (const name in after) {
+    const field = name as keyof McpEvent
+    if (before[field] === after[field]) continue
+    if (before[field] !== undefined || typeof after[field] === 'bigint') return encodeEvent(after)
+    added[field] = after[field]
+  }
+  const text = JSON.stringify(added)
+  if (text === '{}') return bytes
+  const head = bytes.byteLength - 1 // without its closing brace
+  const whole = Buffer.allocUnsafe(head + Buffer.byteLength(text))
+  whole.set(bytes.subarray(0, head))
+  whole.write(text, head)
+  whole[head] = 0x2c
+  return whole
+}
+
 /** Only our own stages write to the bus, so the fields were checked when the event was made; the envelope is checked again. */
 export function decodeEvent(bytes: Uint8Array): McpEvent {
   const record = parse(bytes)

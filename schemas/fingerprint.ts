@@ -126,7 +126,9 @@ function common(a: readonly number[], b: readonly number[]): number {
 }
 
 /** Of each ASCII character what it folds to: lower-case letters and digits stay, everything else is one space. */
-const foldedAscii: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) => ((code >= 97 && code <= 122) || (code >= 48 && code <= 57) ? code : 32))
+const foldedAscii: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) =>
+  (code >= 97 && code <= 122) || (code >= 48 && code <= 57) ? code : 32,
+)
 
 const scratchMax = 16 * 1024
 /** Read by nobody after the call that wrote it: memory of its own would cost each short text more than its folding. */

@@ -5,6 +5,7 @@ import { hashId, serverKeyOf } from '../../schemas/ids.ts'
 import { eventScope, fromAttributes } from '../../schemas/otlp-event.ts'
 import { type Draft, type Loose, samplingRatioOf, spanKind } from './convention.ts'
 import { dialectOf, jsonOf } from './dialects.ts'
+import { present } from './present.ts'
 import { isSpanId, isTraceId, type OtlpRecord } from './record.ts'
 
 /** What the receiver knows of a request: none of it can be said by an attribute. */
@@ -49,17 +50,7 @@ export function toEvent(record: OtlpRecord, context: IngestContext): McpEvent | 
   Object.assign(event, actor(draft, context)) // our own three keys
   event.unmapped = unmapped(draft)
   if (draft.facts.length > 0) event.rawFacts = draft.facts
-  return withoutAbsent(event)
-}
-
-/** A fresh object: deleting would leave a slow one, which is then read and written many times. */
-function withoutAbsent(event: Loose): McpEvent {
-  const out: Record<string, unknown> = {}
-  for (const field in event) {
-    const value = event[field as keyof Loose]
-    if (value !== undefined) out[field] = value
-  }
-  return out as McpEvent // safe: envelope sets every required field, and the names are our own
+  return present(event)
 }
 
 function envelope(record: OtlpRecord, context: IngestContext): Loose {

@@ -3,9 +3,10 @@ import type { Config } from '../../schemas/config.ts'
 import type { Json, McpEvent } from '../../schemas/event.ts'
 import { fingerprintContent, fingerprintKey, flatten } from '../../schemas/fingerprint.ts'
 import type { KeyedHash } from '../keys.ts'
+import type { NameKind } from './context-rules.ts'
 import { createSecretFinder, type FindSecrets } from './find-secrets.ts'
 import { canonical, scrubJson, shapeOf } from './scrub-json.ts'
-import { type ScrubOptions, scrubText } from './scrub-text.ts'
+import { kindOfName, type ScrubOptions, scrubText } from './scrub-text.ts'
 
 export type CaptureTier = McpEvent['captureTier']
 /** Per kind of content; `full` keeps personal numbers and length, but no secret either. */
@@ -64,6 +65,14 @@ export function createRedactor({ keyedHash, tiers, find = createSecretFinder() }
   const fingerprintWith = fingerprintKey(keyedHash)
   const lowest = Object.values(tiers).reduce((a, b) => least(tierOrder, a, b))
   const clean = new Set<string>()
+  const kinds = new Map<string, NameKind | undefined>()
+  const kindOf = (name: string): NameKind | undefined => {
+    if (kinds.has(name)) return kinds.get(name)
+    const kind = kindOfName(name)
+    if (kinds.size >= cleanMax) kinds.clear()
+    if (name.length <= cleanCharsMax) kinds.set(name, kind)
+    return kind
+  }
   const scrubField = (text: string, options: ScrubOptions): string => {
     if (clean.has(text)) return text
     const scrubbed = scrubText(text, {}, options).text
@@ -82,6 +91,7 @@ export function createRedactor({ keyedHash, tiers, find = createSecretFinder() }
       personal: tier !== 'full',
       lengthMax: tier === 'full' ? fullLengthMax : lengthMax,
       found: (secret) => secrets.size < secretsMax && secrets.add(secret),
+      kindOf,
     })
     const usual = scrubOptions('redacted')
     for (const field of textFields) {
@@ -99,7 +109,6 @@ export function createRedactor({ keyedHash, tiers, find = createSecretFinder() }
       // Attributes that nobody consumed may be content under a name that we do not know.
       draft[field] = field === 'unmapped' && tierOrder.indexOf(lowest) < tierOrder.indexOf('redacted') ? shapeOf(clean) : clean
     }
-    measure(event, draft)
     for (const field of ['arguments', 'result', 'params', 'body'] as const) {
       const value = event[field]
       if (value !== undefined) keep(field, value, event, draft)
@@ -110,13 +119,15 @@ export function createRedactor({ keyedHash, tiers, find = createSecretFinder() }
     function keep(field: ContentField, value: Json, source: McpEvent, target: Draft): void {
       const category = categoryOf(field, source)
       const tier = category === undefined ? 'redacted' : tiers[category]
-      const { value: clean, cut } = scrubJson(value, scrubOptions(tier), category === 'definitions')
+      const { value: clean, cut, same } = scrubJson(value, scrubOptions(tier), category === 'definitions')
       if (category !== undefined) {
         target.captureTier = least(tierOrder, target.captureTier, tier)
         target.contentLevel = least(levelOrder, target.contentLevel, levelAt(tier))
       }
       if (cut) target.contentLevel = least(levelOrder, target.contentLevel, 'truncated')
-      if (tierOrder.indexOf(tier) >= tierOrder.indexOf('hash')) stamp(field, clean, target)
+      const text = same || tierOrder.indexOf(tier) >= tierOrder.indexOf('hash') ? canonical(clean) : undefined
+      measure(field, value, same ? text : undefined, target)
+      if (text !== undefined && tierOrder.indexOf(tier) >= tierOrder.indexOf('hash')) stamp(field, text, target)
       if (tier === 'none' || tier === 'hash') delete target[field]
       else target[field] = tier === 'shape' ? shapeOf(clean) : clean
       if (tier === 'hash') {
@@ -126,11 +137,11 @@ export function createRedactor({ keyedHash, tiers, find = createSecretFinder() }
       }
     }
 
-    function stamp(field: ContentField, clean: Json, target: Draft): void {
+    function stamp(field: ContentField, text: string, target: Draft): void {
       if (field === 'params' && target.argsHash !== undefined) return // the arguments say more
       if (field === 'params' && categoryOf(field, event) === undefined) return
-      if (isOutgoing(field)) target.argsHash = keyedHash(canonical(clean))
-      else target.resultHash = keyedHash(canonical(clean))
+      if (isOutgoing(field)) target.argsHash = keyedHash(text)
+      else target.resultHash = keyedHash(text)
     }
   }
 }
@@ -152,15 +163,14 @@ function levelAt(tier: CaptureTier): McpEvent['contentLevel'] {
   return tier === 'shape' ? 'shape' : 'full'
 }
 
-/** Sizes stay, whatever the tier: of what arrived, in bytes of JSON. */
-function measure(event: McpEvent, draft: Draft): void {
-  const result = event.result ?? event.body
-  if (event.argsBytes === undefined && event.arguments !== undefined) setSize('argsBytes', event.arguments)
-  if (event.resultBytes === undefined && result !== undefined) setSize('resultBytes', result)
-
-  function setSize(field: 'argsBytes' | 'resultBytes', value: Json): void {
-    try {
-      draft[field] = Buffer.byteLength(JSON.stringify(value))
-    } catch {} // deeper than the stack: the size stays unknown, the walk will cut it
-  }
+/** Sizes stay, whatever the tier: of what arrived, in bytes of JSON. `text` is as long as that, where nothing was replaced. */
+function measure(field: ContentField, value: Json, text: string | undefined, draft: Draft): void {
+  if (field === 'params' || (field === 'body' && draft.result !== undefined)) return
+  if ((field === 'arguments' ? draft.argsBytes : draft.resultBytes) !== undefined) return
+  try {
+    const bytes = Buffer.byteLength(text ?? JSON.stringify(value))
+    // Each by its name: a computed one would make a slow object of an event.
+    if (field === 'arguments') draft.argsBytes = bytes
+    else draft.resultBytes = bytes
+  } catch {} // deeper than the stack: the size stays unknown, the walk will cut it
 }

@@ -2,7 +2,8 @@
 import type { Json } from '../../schemas/event.ts'
 import { type ScrubOptions, scrubText } from './scrub-text.ts'
 
-export type ScrubbedJson = Readonly<{ value: Json; cut: boolean }>
+/** `same`: nothing was replaced, and `value` is a copy of what was given. */
+export type ScrubbedJson = Readonly<{ value: Json; cut: boolean; same: boolean }>
 type Container = Json[] | { [key: string]: Json }
 type Frame = {
   source: Container
@@ -21,7 +22,7 @@ const keyMax = 1_024
 
 /** `definition`: schemas and descriptions name secrets without holding any, so names count for less there. */
 export function scrubJson(json: Json, options: ScrubOptions, definition = false): ScrubbedJson {
-  const walk = { nodes: 0, cut: false }
+  const walk = { nodes: 0, cut: false, same: true }
   const stack: Frame[] = []
   const leaf = (value: Json, name: string | undefined, depth: number): Json => {
     walk.nodes += 1
@@ -39,12 +40,14 @@ export function scrubJson(json: Json, options: ScrubOptions, definition = false)
   const scrubString = (text: string, name: string | undefined): string => {
     const scrubbed = scrubText(text, { name, definition }, options)
     walk.cut ||= scrubbed.cut
+    walk.same &&= scrubbed.text === text
     return scrubbed.text
   }
   /** A card number sent as a number. */
   const scrubNumber = (value: number): Json => {
     const text = String(value)
     const scrubbed = scrubText(text, {}, options).text
+    walk.same &&= scrubbed === text
     return scrubbed === text ? value : scrubbed
   }
   const root = leaf(json, undefined, 0)
@@ -54,9 +57,13 @@ export function scrubJson(json: Json, options: ScrubOptions, definition = false)
     else if (walk.nodes > nodesMax) {
       walk.cut = true
       stack.pop()
-    } else put(frame.target, keyOf(step.key, options), leaf(step.value, step.name, frame.depth))
+    } else {
+      const key = keyOf(step.key, options)
+      walk.same &&= key === step.key
+      put(frame.target, key, leaf(step.value, step.name, frame.depth))
+    }
   }
-  return { value: root, cut: walk.cut }
+  return { value: root, cut: walk.cut, same: walk.same && !walk.cut }
 }
 
 const frameOf = (source: Container, depth: number, name: string | undefined): Frame => ({

@@ -2,6 +2,7 @@
 import { secretToken } from '../../schemas/secret.ts'
 import { encodedRuns } from '../../schemas/unwrap.ts'
 import type { KeyedHash } from '../keys.ts'
+import type { NameKind } from './context-rules.ts'
 import { type FindSecrets, isNamedSecret, nameKind, personalKinds, type Secret } from './find-secrets.ts'
 import { distinct, isStandIn } from './plausible.ts'
 
@@ -14,6 +15,8 @@ export type ScrubOptions = Readonly<{
   personal: boolean
   lengthMax: number
   found: (secret: string) => void
+  /** `nameKind`, remembered: names repeat. */
+  kindOf?: (name: string) => NameKind | undefined
 }>
 
 /** A replacement can bring a further secret to light (`token=⟦…⟧ghp_…`); three passes reach rest in practice and in the tests. */
@@ -62,13 +65,15 @@ function tokenFor(kind: string, value: string, options: ScrubOptions): string {
 function wholeSecret(text: string, { name, definition }: TextPlace, options: ScrubOptions): string | undefined {
   if (name === undefined || text.length < 4 || text.length > 4_096) return undefined
   if (/authorization$/i.test(name)) return headerSecret(text, options)
-  const kind = nameKind(name.replace(/^-{1,2}/, ''))
+  const kind = options.kindOf ? options.kindOf(name) : kindOfName(name)
   if (kind === undefined) return undefined
   const plausible = isNamedSecret(kind, text, true) || (kind === 'password' && !definition && isChosen(text))
   if (!plausible) return undefined
   const own = options.find(text).find((secret) => secret.start === 0 && secret.end === text.length)
   return tokenFor(own?.kind ?? kind, text, options)
 }
+
+export const kindOfName = (name: string): NameKind | undefined => nameKind(name.replace(/^-{1,2}/, ''))
 
 /** In data, unlike in prose and code, a string called `password` is one, however weak. */
 const isChosen = (text: string): boolean => text.length <= 256 && !/[\s⟦⟧]/.test(text) && !isStandIn(text) && distinct(text) >= 3

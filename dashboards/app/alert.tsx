@@ -1,5 +1,6 @@
 /** One alert: what happened, what proves it, what to do. */
 import { useState } from 'preact/hooks'
+import { toolNamed } from './alerts.tsx'
 import { type Alert, type Problem, post, type ThreadAlert, type Timeline, urlOf, type WholeAlert } from './api.ts'
 import { DefinitionDiff } from './definitions.tsx'
 import { EvidenceCard, marksOf, Poisoned } from './evidence.tsx'
@@ -11,7 +12,7 @@ import { Card, Facts, ServerName, SeverityChip, Time, Title, Waiting } from './p
 import { href } from './route.ts'
 import { type End, TaintPath } from './taint.tsx'
 import { JsonText, Text } from './text.tsx'
-import { useData } from './use-data.ts'
+import { type Data, useData } from './use-data.ts'
 
 function Acknowledge({ alert, again }: { alert: Alert; again: () => void }) {
   const [problem, say] = useState('')
@@ -124,12 +125,12 @@ function Head({ alert }: { alert: WholeAlert }) {
             </a>,
           ],
           ['Server', <ServerName id={alert.server_key} alias={alert.server_alias} />],
-          alert.tool_name === ''
+          toolNamed(alert) === ''
             ? undefined
             : [
                 'Tool',
-                <a href={href(['servers', alert.server_key], { tool: alert.tool_name })}>
-                  <Text value={alert.tool_name} max={80} />
+                <a href={href(['servers', alert.server_key], { tool: toolNamed(alert) })}>
+                  <Text value={toolNamed(alert)} max={80} />
                 </a>,
               ],
           ['Detector', <a href={href(['detectors', alert.detector])}>{alert.detector}</a>],
@@ -179,22 +180,28 @@ function Side({ alert, related }: { alert: WholeAlert; related: readonly ThreadA
   )
 }
 
-function TimelineCard({ alert, timeline }: { alert: WholeAlert; timeline: Timeline | undefined }) {
+function TimelineCard({ alert, thread }: { alert: WholeAlert; thread: Data<Timeline> }) {
+  const { value: timeline, problem } = thread
   const marked = new Set([...alert.events, alert.event_id])
   const alone = alert.event_list.map((event) => ({ event, link: { reason: 'this alert', confidence: 1 }, alerts: [], signals: [] }))
+  const waiting = alert.thread_id !== '' && timeline === undefined && problem === undefined
   return (
     <Card
       title="Thread timeline"
       about="The events of the alert are marked."
       aside={alert.thread_id !== '' && timeline && <a href={href(['threads', alert.thread_id])}>Whole thread</a>}
     >
-      <Moments
-        moments={timeline?.items ?? alone}
-        alerts={timeline?.alerts ?? []}
-        marked={marked}
-        marks={marksOf(alert.evidence)}
-        here={alert.alert_id}
-      />
+      {waiting ? (
+        <Waiting what="thread" />
+      ) : (
+        <Moments
+          moments={timeline?.items ?? alone}
+          alerts={timeline?.alerts ?? []}
+          marked={marked}
+          marks={marksOf(alert.evidence)}
+          here={alert.alert_id}
+        />
+      )}
     </Card>
   )
 }
@@ -240,7 +247,7 @@ export function AlertView({ id }: { id: string }) {
           )}
           <Poisoned alert={alert} related={related} />
           <EvidenceCard alert={alert} />
-          <TimelineCard alert={alert} timeline={thread.value} />
+          <TimelineCard alert={alert} thread={thread} />
           <Card title="Raw">
             <details>
               <summary>The alert as JSON</summary>

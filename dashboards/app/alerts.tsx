@@ -80,6 +80,12 @@ function Filters({ query }: { query: ReadonlyMap<string, string> }) {
   )
 }
 
+/** A finding about a list of tools has no tool of its own; its evidence may name one. */
+export function toolNamed({ tool_name, evidence }: Alert): string {
+  const named = evidence.tool
+  return tool_name || (typeof named === 'string' && named !== '-' ? named : '')
+}
+
 function Row({ alert, fresh }: { alert: Alert; fresh: boolean }) {
   return (
     <tr class={fresh ? 'fresh' : alert.status === 'acknowledged' ? 'done' : ''}>
@@ -97,7 +103,9 @@ function Row({ alert, fresh }: { alert: Alert; fresh: boolean }) {
       <td>
         <ServerName id={alert.server_key} alias={alert.server_alias} />
       </td>
-      <td>{alert.tool_name === '' ? '–' : <Text value={alert.tool_name} max={60} />}</td>
+      <td>
+        <Text value={toolNamed(alert) || '–'} max={60} />
+      </td>
       <td>
         <Text value={alert.actor} max={60} />
       </td>

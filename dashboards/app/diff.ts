@@ -72,6 +72,26 @@ function joined(changes: readonly Change[]): Change[] {
   return out
 }
 
+/** A few shared words between two larger changes are chance: a reader is told of one change. Both texts stay whole. */
+function settled(changes: readonly Change[]): Change[] {
+  const sizeAt = (at: number, by: number): number => {
+    let size = 0
+    for (let index = at + by; changes[index] !== undefined && changes[index]?.kind !== 'same'; index += by)
+      size += changes[index]?.text.length ?? 0
+    return size
+  }
+  const next = changes.flatMap((change, at): Change[] => {
+    const { kind, text } = change
+    if (kind !== 'same' || text.length > Math.min(sizeAt(at, -1), sizeAt(at, 1))) return [change]
+    return [
+      { kind: 'gone', text },
+      { kind: 'new', text },
+    ]
+  })
+  const shorter = joined(next)
+  return shorter.length < changes.length ? settled(shorter) : shorter
+}
+
 export function diffWords(before: string, after: string): Change[] {
   const [a, b] = [wordsOf(before), wordsOf(after)]
   let head = 0
@@ -79,9 +99,10 @@ export function diffWords(before: string, after: string): Change[] {
   let tail = 0
   while (tail < a.length - head && tail < b.length - head && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail += 1
   const same = (words: readonly string[]): Change[] => (words.length === 0 ? [] : [{ kind: 'same', text: words.join('') }])
-  return joined([
+  const changes = joined([
     ...same(a.slice(0, head)),
     ...middle(a.slice(head, a.length - tail), b.slice(head, b.length - tail)),
     ...same(a.slice(a.length - tail)),
   ])
+  return settled(changes)
 }

@@ -107,7 +107,7 @@ function RelatedDefinition({ id }: { id: string }) {
   const { definition } = alert.evidence
   const diff: { before: Definition | null; after: Definition | null } | undefined = alert.definition_diff
   return (
-    <section class="related-definition" aria-label={alert.title}>
+    <div class="related-definition">
       <p>
         <SeverityChip severity={alert.severity} />{' '}
         <a href={href(['alerts', id])}>
@@ -121,19 +121,22 @@ function RelatedDefinition({ id }: { id: string }) {
       ) : (
         <Quoted alert={alert} marks={marksOf(alert.evidence)} />
       )}
-    </section>
+    </div>
   )
 }
 
 const aboutDefinitions = /^(definition|cross-server|tool)-/
 const relatedMax = 4
+/** First those that show a definition whole. */
+const foremost = (alerts: readonly ThreadAlert[]): ThreadAlert[] =>
+  alerts
+    .filter(({ detector }) => aboutDefinitions.test(detector))
+    .toSorted((a, b) => Number(b.detector.startsWith('definition-')) - Number(a.detector.startsWith('definition-')))
 
 export function Poisoned({ alert, related }: { alert: WholeAlert; related: readonly ThreadAlert[] }) {
   const { definition } = alert.evidence
   const own = isHash(definition) && alert.definition_diff === undefined ? definition : undefined
-  const others = aboutDefinitions.test(alert.detector)
-    ? []
-    : related.filter(({ detector }) => aboutDefinitions.test(detector)).slice(0, relatedMax)
+  const others = aboutDefinitions.test(alert.detector) ? [] : foremost(related).slice(0, relatedMax)
   if (own === undefined && others.length === 0) return null
   return (
     <>

@@ -1,6 +1,6 @@
 /** Where the page begins: token to cookie, then the view the address names. */
 import { render } from 'preact'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { AlertView } from './alert.tsx'
 import { AlertList } from './alerts.tsx'
 import { type Listed, type Source, session, signIn, urlOf } from './api.ts'
@@ -45,16 +45,18 @@ function Page() {
   const start = path.length === 0
   const sources = useData<Listed<Source>>(start ? urlOf(['sources']) : undefined, 3_000)
   const empty = start && sources.value?.items.length === 0
+  const place = path[0] ?? (empty ? 'connect' : 'alerts')
+  const first = useRef(true)
   useEffect(() => {
-    const place = path[0] ?? (empty ? 'connect' : 'alerts')
     document.title = `${titles.get(place) ?? 'Not found'} · Lapwing`
     // A new view is announced by its heading; at the first one the focus stays where the browser put it.
-    if (document.activeElement !== document.body) document.querySelector<HTMLElement>('h1')?.focus({ preventScroll: true })
+    if (!first.current) document.querySelector<HTMLElement>('h1')?.focus({ preventScroll: true })
+    first.current = false
     scrollTo(0, 0)
-  }, [at, empty])
+  }, [at, place])
   if (session.value === 'out') return <SignIn />
   if (start && sources.value === undefined && sources.problem === undefined) return <main class="sign-in quiet">Lapwing …</main>
-  return <Shell>{empty ? <Connect /> : <View path={path} />}</Shell>
+  return <Shell here={place}>{empty ? <Connect /> : <View path={path} />}</Shell>
 }
 
 async function start(): Promise<void> {

@@ -44,8 +44,19 @@ function Badges({ moment, shown }: { moment: Moment; shown: Shown }) {
   )
 }
 
+function Whole({ moment: { event, link }, marks }: { moment: Moment; marks: readonly string[] }) {
+  return (
+    <div class="whole">
+      <p class="quiet">
+        <Time time={event.time} />, in this thread by {link.reason.replaceAll('_', ' ')} ({Math.round(link.confidence * 100)} % sure)
+      </p>
+      <JsonText value={event} label={`Event ${event['lapwing.event.id']}`} marks={marks} />
+    </div>
+  )
+}
+
 function One({ moment, shown }: { moment: Moment; shown: Shown }) {
-  const { event, link } = moment
+  const { event } = moment
   const [open, setOpen] = useState(false)
   const { verb, text } = sayingOf(event)
   const answer = isAnswer(event)
@@ -70,23 +81,11 @@ function One({ moment, shown }: { moment: Moment; shown: Shown }) {
         </strong>{' '}
         <Text value={text} max={hit ? 600 : 160} marks={hit ? shown.marks : []} />
         <Badges moment={moment} shown={shown} />
-        <details onToggle={(toggled) => setOpen(toggled.currentTarget.open)}>
-          <summary>
-            Whole event{' '}
-            <span class="quiet">
-              in this thread by {link.reason.replaceAll('_', ' ')}, {Math.round(link.confidence * 100)} % sure
-            </span>
-          </summary>
-          {open && (
-            <>
-              <p class="quiet">
-                <Time time={event.time} />
-              </p>
-              <JsonText value={event} label={`Event ${event['lapwing.event.id']}`} marks={hit ? shown.marks : []} />
-            </>
-          )}
-        </details>
+        {open && <Whole moment={moment} marks={hit ? shown.marks : []} />}
       </div>
+      <button type="button" class="slight" aria-expanded={open} aria-label={`Details of ${verb}`} onClick={() => setOpen(!open)}>
+        {open ? 'Less' : 'Details'}
+      </button>
     </li>
   )
 }

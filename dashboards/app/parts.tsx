@@ -79,7 +79,7 @@ export function Table({
 }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="scroll" aria-label={label} tabIndex={0}>
+    <section class="scroll" aria-label={`Table: ${label}`} tabIndex={0}>
       <table>
         <thead>
           <tr>

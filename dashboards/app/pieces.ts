@@ -2,9 +2,10 @@
 
 export type Piece = Readonly<{ text: string; unseen?: string; marked: boolean }>
 
-/** Control, format, private-use, unpaired and blank-looking characters, variation selectors and tags. U+FE0F only colours an emoji. */
+/** Control, format, private-use, unpaired and blank-looking characters, variation selectors and tags. U+FE0F only colours an emoji.
+ * Long rows of spaces push words out of sight; rows of U+FFFD stand where the API took such characters out. */
 const unseenRun =
-  /(?:[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u00a0\u115f\u1160\u17b4\u17b5\u2000-\u200a\u202f\u205f\u2800\u3000\u3164\uffa0]|\u034f|[\ufe00-\ufe0e]|[\u{e0000}-\u{e0fff}])+/gu
+  /(?:[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\u00a0\u115f\u1160\u17b4\u17b5\u2000-\u200a\u202f\u205f\u2800\u3000\u3164\uffa0]|\u034f|[\ufe00-\ufe0e]|[\u{e0000}-\u{e0fff}])+|\ufffd{2,}| {24,}/gu
 const names = new Map<number, string>([
   [0x00, 'NUL'],
   [0x07, 'BEL'],
@@ -38,6 +39,8 @@ const shownRunMax = 64
 
 /** Unicode tags spell ASCII that no font draws: they are shown as the words they hide. */
 function labelOf(run: string): string {
+  if (run[0] === ' ') return `${run.length} spaces`
+  if (run[0] === '\ufffd') return `${run.length} hidden characters`
   const points = [...run].map((character) => character.codePointAt(0) ?? 0)
   const tags = points.filter((point) => point >= 0xe0020 && point <= 0xe007e)
   if (tags.length > 1) return `hidden: ${String.fromCharCode(...tags.slice(0, 2_000).map((point) => point - 0xe0000))}`
@@ -46,13 +49,25 @@ function labelOf(run: string): string {
 }
 
 type Range = readonly [start: number, end: number]
+const marksMax = 200
+/** Rules quote text with its white space drawn together: any white space stands for any other. */
+const finderOf = (mark: string): RegExp =>
+  new RegExp(
+    mark
+      .trim()
+      .split(/\s+/)
+      .map((word) => word.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
+      .join('\\s+'),
+    'g',
+  )
 /** Where the marks stand, in order and not overlapping. */
 function rangesOf(text: string, marks: readonly string[]): Range[] {
   const found: [number, number][] = []
   for (const mark of marks) {
     if (mark.trim() === '') continue
-    for (let at = text.indexOf(mark); at >= 0 && found.length < 200; at = text.indexOf(mark, at + mark.length))
-      found.push([at, at + mark.length])
+    for (const { index, 0: match } of text.matchAll(finderOf(mark))) {
+      if (found.length < marksMax) found.push([index, index + match.length])
+    }
   }
   found.sort((a, b) => a[0] - b[0])
   const merged: [number, number][] = []

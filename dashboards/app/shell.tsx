@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { signOut } from './api.ts'
 import { useKeys } from './keys.ts'
-import { href, route } from './route.ts'
+import { href } from './route.ts'
 import { keysOn, nextTheme, theme } from './settings.ts'
 import { answeredAt, live } from './use-data.ts'
 
@@ -104,9 +104,8 @@ function Bar({ help }: { help: () => void }) {
   )
 }
 
-export function Shell({ children }: { children: ComponentChildren }) {
+export function Shell({ here, children }: { here: string; children: ComponentChildren }) {
   const [helping, help] = useState(false)
-  const here = route.value.path[0] ?? 'alerts'
   useKeys({
     '?': () => help(true),
     r: () => {

@@ -29,12 +29,25 @@ const isTelemetry = ({ dialect, signal }: Connection) => dialect !== tapDialect 
 
 function stdio({ command: [command = '', ...first] }: Ways): Snippet {
   const server = ['npx', '-y', '@modelcontextprotocol/server-filesystem', '/home/you/work']
-  const files = { command, args: [...first, 'tap', 'stdio', '--server', 'files', '--', ...server] }
+  const list = (parts: readonly string[]) => parts.map((part) => JSON.stringify(part)).join(', ')
+  const own = list([...first, 'tap', 'stdio', '--server', 'files', '--'])
   return {
     id: 'stdio',
     title: 'A server on this machine (stdio)',
     about: 'In the configuration of the AI host: put Lapwing’s tap before the command. Not a byte between them changes.',
-    text: JSON.stringify({ mcpServers: { files } }, null, 2),
+    text: [
+      '{',
+      '  "mcpServers": {',
+      '    "files": {',
+      `      "command": ${JSON.stringify(command)},`,
+      '      "args": [',
+      `        ${own},`,
+      `        ${list(server)}`,
+      '      ]',
+      '    }',
+      '  }',
+      '}',
+    ].join('\n'),
     after: 'Keep your own command behind “--”, restart the host, and let it list its tools.',
     came: ({ dialect, transport }) => dialect === tapDialect && transport === 'stdio',
   }

@@ -31,11 +31,15 @@ function runsOf(pieces: readonly Piece[]): ComponentChildren {
 /** `block`: line ends and tabs keep their meaning. Too long is cut, and says so. */
 export function Text({ value, marks, block = false, max }: { value: string; marks?: readonly string[]; block?: boolean; max?: number }) {
   const most = max ?? (block ? blockMax : inlineMax)
-  const kept = value.length > most ? value.slice(0, most) : value
+  const kept = value.length > most ? value.slice(0, most).replace(/[\ud800-\udbff]$/, '') : value
   return (
     <bdi class={block ? 'text block' : 'text'}>
       {runsOf(piecesOf(kept, marks, block))}
-      {value.length > most && <span class="cut">… {(value.length - most).toLocaleString('en')} more characters</span>}
+      {value.length > most && (
+        <span class="cut" title={`${(value.length - most).toLocaleString('en')} more characters`}>
+          …{block && ` ${(value.length - most).toLocaleString('en')} more characters`}
+        </span>
+      )}
     </bdi>
   )
 }

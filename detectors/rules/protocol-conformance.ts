@@ -188,7 +188,7 @@ export default defineDetector({
   scope: 'actor',
   reads: ['request', 'response', 'notification', 'call', 'malformed'],
   keys: keysOf,
-  memory: { version: 1, keysMax: 30_000, ttlMs: 24 * 3_600_000, initial },
+  memory: { version: 1, keysMax: 20_000, ttlMs: 24 * 3_600_000, initial },
 
   *inspect({ subject, memories, settings }) {
     const [actor, server, link] = memories

@@ -92,7 +92,7 @@ function relayGrade(token: Token, from: Sighting, event: McpEvent): Severity | u
   // A link with its token is opened, a code is typed in: what a mail asks its reader to do.
   const field = fieldKindOf(token.name, event.toolName ?? '')
   if (field === 'url' || token.kind === 'one-time-code') return sent && field === 'prose' ? 'high' : 'medium'
-  return used ? 'medium' : 'high'
+  return used || field === 'code' ? 'medium' : 'high'
 }
 
 /** Posted, mailed or searched for where others read it: a leak, whoever held it. A header or a login of an API is not. */

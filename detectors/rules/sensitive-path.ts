@@ -31,6 +31,8 @@ function judge(canonical: string, writing: boolean): { label: string; severity: 
   const code = writing ? codePlace(canonical) : undefined
   if (code) return { label: code, severity: 'high', act: 'writes' }
   const credential = credentialPlace(canonical)
+  // Making one is part of setting up a project.
+  if (credential === 'environment file' && writing) return { label: credential, severity: 'low', act: 'writes' }
   if (credential) return { label: credential, severity: writing ? 'high' : 'medium', act: writing ? 'writes' : 'reads' }
   if (writing && instructionPlace(canonical)) return { label: 'instructions that agents obey', severity: 'low', act: 'writes' }
   return undefined

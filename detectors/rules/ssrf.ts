@@ -49,7 +49,7 @@ function judge(address: Address, argument: Argument, tool: string): Judged | und
     return { severity: disguise ? 'critical' : 'high', reason: `cloud metadata address${disguise ? `; ${disguise}` : ''}` }
   if (scheme === 'file') return fileScheme(argument, tool)
   if (oddSchemes.has(scheme))
-    return argument.kind === 'url' || argument.kind === 'path'
+    return argument.kind === 'url' || argument.kind === 'path' || wholeUrl.test(argument.text)
       ? { severity: 'high', reason: `scheme ${scheme}: is not for fetching` }
       : undefined
   if (grade === 'public' || grade === 'special') return disguise ? { severity: 'medium', reason: disguise } : undefined
@@ -61,14 +61,20 @@ function judge(address: Address, argument: Argument, tool: string): Judged | und
   return { severity: servicePorts.has(port) ? 'medium' : 'low', reason: where }
 }
 
+/** A value that is a web address and nothing else is one whatever its parameter is called. */
+const wholeUrl = /^\s*[a-z][a-z0-9+.-]{1,20}:\/\/\S+\s*$/i
+const fetcher =
+  /fetch|http|url|web|page|html|pdf|render|shot|crawl|scrap|brows|navigat|convert|download|import|proxy|preview|request|feed|image|thumb|hook/i
+
 /** A file server speaks `file:` by nature; what fetches pages does not. */
-const fileScheme = (argument: Argument, tool: string): Judged | undefined =>
-  argument.kind === 'url' && !/file|resource|document_open/i.test(tool)
-    ? { severity: 'high', reason: 'scheme file: reads the server’s disk' }
-    : undefined
+function fileScheme(argument: Argument, tool: string): Judged | undefined {
+  const fetches = argument.kind === 'url' || (argument.kind !== 'path' && fetcher.test(tool))
+  if (!fetches || /file|resource|document_open/i.test(tool)) return undefined
+  return { severity: 'high', reason: 'scheme file: reads the server’s disk' }
+}
 
 function addressOf(argument: Argument): Address | undefined {
-  if (argument.kind === 'prose' || argument.kind === 'code') return undefined
+  if (argument.kind === 'prose' || (argument.kind === 'code' && !wholeUrl.test(argument.text))) return undefined
   return parseAddress(argument.text) ?? (argument.kind === 'host' ? parseHost(argument.text) : undefined)
 }
 
@@ -157,6 +163,7 @@ export default defineDetector({
       fires: [0],
     },
     { name: 'a file through a fetcher', story: story(calls('md', 'convert_to_markdown', { uri: 'file:///etc/hosts' })), fires: [0] },
+    { name: 'a file, by a parameter of another name', story: story(calls('pdf', 'render_url', { source: 'file:///srv/a' })), fires: [0] },
     { name: 'gopher', story: story(calls('web', 'fetch', { url: 'gopher://127.0.0.1:6379/_INFO' })), fires: [0] },
     {
       name: 'credentials come back from the metadata service',

@@ -6,18 +6,7 @@ import type { McpEvent } from '../../schemas/event.ts'
 import { actOf, type Destination, destinationsOf, literalsOf, repoOf } from '../signals/destinations.ts'
 import { askedFor, type Flow, judge, type Named, type Verdict } from '../signals/outflow.ts'
 import { visibilityOf } from '../signals/sources.ts'
-import {
-  expect,
-  type Field,
-  joined,
-  learn,
-  type Match,
-  matchesOf,
-  noSources,
-  payloadOf,
-  type Sources,
-  saidPrints,
-} from '../signals/taint.ts'
+import { expect, joined, learn, type Match, matchesOf, noSources, payloadOf, type Sources, saidPrints } from '../signals/taint.ts'
 import { taintExamples } from '../signals/taint-examples.ts'
 import { walkStrings } from '../texts.ts'
 
@@ -40,15 +29,21 @@ type Memory = {
 }
 const initial = (): Memory => ({ sources: noSources(), named: new Map(), flagged: [], prompts: [], said: [], failed: new Map() })
 
-function name(memory: Memory, text: string, by: Named): void {
-  for (const { kind, value } of literalsOf(text)) {
+const sendingVerb =
+  /\b(?:send|post|upload|forward|report|sync|deliver|submit|copy|push|transmit|mirror|backup|log|relay|pass|share|notify|register|call)\w{0,3}\b/i
+const VERB_REACH = 120
+
+function name(memory: Memory, text: string, by: Omit<Named, 'kind' | 'ordered'>): void {
+  for (const { kind, value, written } of literalsOf(text)) {
     if (memory.named.size >= NAMED_MAX) memory.named.delete(memory.named.keys().next().value as string)
+    const at = text.indexOf(written)
+    const ordered = sendingVerb.test(text.slice(Math.max(0, at - VERB_REACH), Math.max(0, at)))
     // Who said it first said it: a server that repeats an address has not named it.
-    if (!memory.named.has(`${kind} ${value}`)) memory.named.set(`${kind} ${value}`, by)
+    if (!memory.named.has(`${kind} ${value}`)) memory.named.set(`${kind} ${value}`, { ...by, kind, ordered })
   }
 }
 
-const namer = (event: McpEvent, tool: string, where: Named['where']): Named => ({
+const namer = (event: McpEvent, tool: string, where: Named['where']): Omit<Named, 'kind' | 'ordered'> => ({
   serverKey: event.serverKey,
   server: event.serverAlias ?? event.serverKey,
   tool,
@@ -83,11 +78,13 @@ function hear(memory: Memory, event: McpEvent): void {
 
 const toolKey = (event: McpEvent): string => `${event.serverKey}\0${event.toolName ?? ''}`
 
-function onlyNumbersBeside(event: McpEvent, field: Field | undefined): boolean {
+const reference = /id|num|index|page|limit|count|amount|price|line|offset|size/i
+
+/** Numbers to reckon with, rather than ids and sizes. */
+function calculates(event: McpEvent): boolean {
   const args = event.arguments
-  if (!field || typeof args !== 'object' || args === null || Array.isArray(args)) return false
-  const others = Object.entries(args).filter(([name]) => name !== field.name)
-  return others.length > 0 && others.every(([, value]) => typeof value === 'number' || typeof value === 'boolean')
+  if (typeof args !== 'object' || args === null || Array.isArray(args)) return false
+  return Object.entries(args).filter(([name, value]) => typeof value === 'number' && !reference.test(name)).length >= 2
 }
 
 type Found = { match: Match; verdict: Verdict; named: Named | undefined }
@@ -106,12 +103,12 @@ function worst(memory: Memory, event: McpEvent, destinations: readonly Destinati
       sinkTool: event.toolName ?? '',
       sinkServer: event.serverAlias ?? '',
       sinkPlace: repoOf(event.arguments),
-      sinkVisibility: visibilityOf(event),
+      sinkVisibility: visibilityOf(event) ?? sources.places.get(repoOf(event.arguments)),
       named: literal,
       asked: askedFor(prompts, destinations),
       outsideText: others.some(({ untrusted }) => untrusted),
       outsider: others.some(({ outsider }) => outsider),
-      onlyNumbersBeside: onlyNumbersBeside(event, match.field),
+      calculates: calculates(event),
       retried: failedAt !== undefined && event.time - failedAt < RETRY_NS && match.source.time >= failedAt,
     }
     const verdict = judge(flow)

@@ -30,7 +30,9 @@ export function isContent(text: string): boolean {
   const spaces = text.match(/\s/g)?.length ?? 0
   // Scripts without spaces: letters beyond Latin are enough.
   const wide = text.match(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/gu)?.length ?? 0
-  return (words.length >= 4 && spaces >= 3) || wide >= 12
+  // The settings of an install link hold a command line.
+  const wordsMin = /^\s*[{[]/.test(text) ? 8 : 4
+  return (words.length >= wordsMin && spaces >= 3) || wide >= 12
 }
 
 function decode(part: string): { text: string; encoding: Carried['encoding'] } | undefined {

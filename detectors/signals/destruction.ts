@@ -39,14 +39,17 @@ const objectOf = (value: Json | undefined): { [key: string]: Json } | undefined 
 
 /** Words of the name, and of the argument that says what to do. */
 function deedOf(event: McpEvent): { verb: string; weak: boolean; words: string[] } | undefined {
-  const words = wordsOf(event.toolName ?? '')
+  const name = event.toolName ?? ''
+  // `database.modify_columns` is about columns; `volume.delete` is about the volume.
+  const last = wordsOf(name.split('.').at(-1) ?? name)
+  const words = last.length > 1 ? last : wordsOf(name)
   const args = objectOf(event.arguments) ?? {}
   const actions: string[] = []
   const kinds: string[] = []
-  for (const [name, value] of Object.entries(args).slice(0, 50)) {
+  for (const [key, value] of Object.entries(args).slice(0, 50)) {
     if (typeof value !== 'string' || value.length > 40) continue
-    if (actionNames.test(name) && wordsOf(value).length <= 4) actions.push(...wordsOf(value))
-    if (kindNames.test(name)) kinds.push(...wordsOf(value))
+    if (actionNames.test(key) && wordsOf(value).length <= 4) actions.push(...wordsOf(value))
+    if (kindNames.test(key)) kinds.push(...wordsOf(value))
   }
   const all = [...words, ...actions, ...kinds]
   if (

@@ -15,6 +15,7 @@ const commands =
 const shell: Mark = { kind: 'shell', label: 'shell syntax in a value that is not a command', severity: 'high' }
 const option: Mark = { kind: 'option', label: 'an option in place of a value', severity: 'high' }
 const sql: Mark = { kind: 'sql', label: 'SQL in a value that is not a query', severity: 'medium' }
+const sqlAct: Mark = { kind: 'sql', label: 'SQL that breaks out of its value and acts', severity: 'high' }
 const template: Mark = { kind: 'template', label: 'a template or expression that reaches into the runtime', severity: 'high' }
 const markup: Mark = { kind: 'markup', label: 'an external entity or include', severity: 'high' }
 const object: Mark = { kind: 'operator', label: 'a query operator in a value', severity: 'medium' }
@@ -24,7 +25,9 @@ const takeover: Mark = { kind: 'takeover', label: 'a reverse shell or a download
 const rule = (mark: Mark, fields: ReadonlySet<FieldKind>, pattern: RegExp): Rule => ({ mark, pattern, fields })
 
 const rules: readonly Rule[] = [
-  rule(option, names, /^\s*--?(?!\d)[a-z][\w-]*(=|$|\s)/i),
+  rule(option, words, /^\s*--?(?!\d)[a-z][\w-]*(=|$|\s)/i),
+  // A transport of git that is a command.
+  rule(shell, words, /^\s*ext::\s*\S/i),
   rule(shell, words, /\$\([^)]{0,200}\)|\$\{IFS\}|`[^`]{1,200}`/),
   rule(shell, names, /\$\{[A-Z_]{2,}[#%/:]|<\(|>\(|^\s*(?:;|\|{1,2}|&{1,2}|%0a|\n)\s*[\w/$]/),
   rule(
@@ -46,6 +49,12 @@ const rules: readonly Rule[] = [
     every,
     /\b(?:socket\.socket|TCPSocket\.new|fsockopen|pfsockopen)\b[^\n]{0,300}(?:\/bin\/(?:ba)?sh|subprocess|exec)|mkfifo\s[^\n]{0,80}(?:nc|sh)\b|\bIEX\s*\(|\bInvoke-Expression\b[^\n]{0,80}(?:Download|WebClient)/i,
   ),
+  rule(
+    sqlAct,
+    words,
+    /\bunion\b(?:\s|\/\*|\+|%20){1,8}(?:all|distinct)?(?:\s|\/\*|\+|%20){0,8}\(?select\b|['"`)\d]\s*;\s*(?:drop|truncate|alter|create|delete\s+from|insert\s+into|update\s+\w+\s+set|exec|execute|shutdown|copy|declare|select)\b|\bxp_cmdshell\b|\binto\s+(?:out|dump)file\b/i,
+  ),
+  rule(sqlAct, words, /['"]\s*\)?\s*(?:or|\|\|)\s+\(?(['"]?)(\w{1,10})\1\s*(?:=|like)\s*\(?\1\2/i),
   rule(
     sql,
     wordsAndQueries,
@@ -114,10 +123,26 @@ const rules: readonly Rule[] = [
 ]
 
 const VALUE_MAX = 2_000
+const PROSE_MAX = 300
+
+/** A text that is nothing but an expression, or that opens by leaving its quotation: people who write about attacks write more. */
+const expressionAlone = /^\s*(?:\{\{.{1,250}\}\}|[$#*@]\{.{1,250}\}|<%.{1,250}%>)\s*$/s
+const commandFirst = new RegExp(`^\\s*(?:["']\\s*)?(?:;|&&|\\|\\|?|\\$\\()\\s*(?:${commands})\\s+["'$/.~\\w-]`, 'i')
+const quoteLeft = new RegExp(`["']\\s*(?:;|&&|\\|\\|?)\\s*(?:${commands})\\s+(?:-|["'$/.~]|https?:)`, 'i')
+
+function injectionInProse(text: string): { mark: Mark; excerpt: string } | undefined {
+  if (text.length > PROSE_MAX) return undefined
+  const escape = commandFirst.exec(text) ?? quoteLeft.exec(text)
+  if (escape) return { mark: shell, excerpt: escape[0].slice(0, 120) }
+  if (!expressionAlone.test(text)) return undefined
+  const reaches = rules.some(({ mark, pattern, fields }) => mark === template && fields === every && pattern.test(text))
+  return reaches ? { mark: template, excerpt: text.trim().slice(0, 120) } : undefined
+}
 
 /** The strongest mark of a value in such a field, with the matched text; undefined when it is a plain value. */
 export function injectionIn(text: string, kind: FieldKind): { mark: Mark; excerpt: string } | undefined {
-  if (kind === 'prose' || text.length > VALUE_MAX) return undefined
+  if (text.length > VALUE_MAX) return undefined
+  if (kind === 'prose') return injectionInProse(text)
   let found: { mark: Mark; excerpt: string } | undefined
   for (const { mark, pattern, fields } of rules) {
     if (!fields.has(kind) || found?.mark.severity === 'high' || (found && mark.severity === 'medium')) continue

@@ -2,12 +2,21 @@
 import type { Severity } from '../../schemas/alert.ts'
 import { severityRank } from '../../schemas/alert.ts'
 import { wordsOf } from './arguments.ts'
-import type { Act, Destination } from './destinations.ts'
-import { harvestOf, worksWithModels } from './harvest.ts'
+import type { Act, AddressKind, Destination } from './destinations.ts'
+import { harvestOf, spelled, worksWithModels } from './harvest.ts'
 import type { Match } from './taint.ts'
 
 /** A literal address that a text named: of a server’s definitions, or of content that outsiders write. */
-export type Named = { serverKey: string; server: string; tool: string; where: 'definition' | 'content'; eventId: string }
+export type Named = {
+  kind: AddressKind
+  serverKey: string
+  server: string
+  tool: string
+  where: 'definition' | 'content'
+  eventId: string
+  /** A verb of sending stands before it. */
+  ordered: boolean
+}
 
 export type Flow = Readonly<{
   match: Match
@@ -23,27 +32,35 @@ export type Flow = Readonly<{
   /** Somebody outside could write into the thread before: at all, and for certain. */
   outsideText: boolean
   outsider: boolean
-  /** The other arguments are numbers and switches. */
-  onlyNumbersBeside: boolean
+  /** Two or more plain numbers stand beside the field, as in a sum. */
+  calculates: boolean
   retried: boolean
 }>
 export type Verdict = Readonly<{ severity: Severity; confidence: number; reason: string }>
 
 const weakSideWords = new Set(
-  'note notes sidenote context comment comments metadata remark extra info debug trace tag tags agent reason thought thoughts justification memo annotation feedback hint background details telemetry diagnostics'.split(
+  'note notes sidenote context comment comments metadata remark remarks extra info debug trace tag tags memo annotation feedback hint background details telemetry diagnostics addendum supplement'.split(
     ' ',
   ),
 )
+/** Tools that exist to be told things. */
+const listens = /think|reason|reflect|plan|brainstorm|critique|log|track|record|report/i
 
 /** A free text that the tool’s purpose does not need. */
-export function sideChannelOf({ match, act, sinkTool, sinkServer, onlyNumbersBeside }: Flow): 'strong' | 'weak' | undefined {
+export function sideChannelOf({ match, act, sinkTool, sinkServer, calculates }: Flow): 'strong' | 'weak' | undefined {
   const name = match.field?.name
   if (name === undefined || match.field?.isUrl) return undefined
-  if (worksWithModels(sinkTool, sinkServer)) return undefined
+  if (worksWithModels(sinkTool, sinkServer) || listens.test(sinkTool)) return undefined
   if (/^side_?notes?$/i.test(name) || harvestOf(name) !== undefined) return 'strong'
   if (!wordsOf(name).some((word) => weakSideWords.has(word))) return undefined
-  return act === 'read' || onlyNumbersBeside ? (onlyNumbersBeside ? 'strong' : 'weak') : undefined
+  return act === 'read' || (act === 'write' && calculates) ? 'weak' : undefined
 }
+
+const runs = /(?:^|[^a-z])(?:run|exec|execute|shell|bash|terminal|command|script)(?:[^a-z]|$)/
+const calls = /https?:|\b(?:curl|wget|ncat|nc|scp|rsync|ssh|ftp|Invoke-WebRequest)\b/i
+/** A command that uses what an environment file holds, on the same machine. */
+const usedInCommand = ({ sinkTool, match }: Flow): boolean =>
+  runs.test(spelled(sinkTool).replaceAll('_', ' ')) && !calls.test(match.field?.text ?? '')
 
 const say = (severity: Severity, confidence: number, reason: string): Verdict => ({ severity, confidence, reason })
 
@@ -59,16 +76,25 @@ export function judge(flow: Flow): Verdict | undefined {
   const verdicts: Verdict[] = []
   const add = (severity: Severity, confidence: number, reason: string) => verdicts.push(say(severity, confidence, reason))
 
-  if (named?.where === 'definition' && named.serverKey !== flow.sinkKey && !asked) {
-    if (sensitive) add('critical', 0.95, `the destination stands in a definition of ${named.server}`)
-    else if (leaves) add('high', 0.85, `the destination stands in a definition of ${named.server}`)
+  if (named?.where === 'definition' && !asked) {
+    const reason = `the destination stands in a definition of ${named.server}`
+    const own = named.serverKey === flow.sinkKey
+    // Web addresses stand in definitions as documentation and examples; persons and accounts do not.
+    if (named.kind === 'host') {
+      if (!own && sensitive && (leaves || act === 'write')) add(named.ordered ? 'high' : 'low', named.ordered ? 0.8 : 0.4, reason)
+    } else if (own) {
+      if (sensitive && crossing) add('medium', 0.6, reason)
+    } else if (sensitive) add('critical', 0.95, reason)
+    else if (leaves) add('high', 0.85, reason)
   }
   if (named?.where === 'content' && named.eventId !== source.eventId && sensitive && !asked && (leaves || act === 'write'))
     add('high', 0.85, `the destination was named by text that ${named.server} brought in`)
   if (source.grade === 'secret' && (crossing || act === 'send') && !(asked && !crossing)) {
-    if (leaves || act === 'write' || side) add('high', 0.9, `${source.why} leaves for another place`)
-    else add('medium', 0.6, `${source.why} is passed to another server`)
-    if (retried && crossing) add('critical', 0.9, `${source.why} is handed over after the tool had asked for it by failing`)
+    if ((leaves || act === 'write' || side) && !usedInCommand(flow))
+      add('high', 0.9, `content of a guarded place (${source.why}) leaves for another`)
+    else add('medium', 0.6, `content of a guarded place (${source.why}) is passed to another server`)
+    if (retried && crossing)
+      add('critical', 0.9, `content of a guarded place (${source.why}) is handed over after the tool had failed without it`)
   }
   if (source.grade === 'private' && !(source.place !== '' && source.place === flow.sinkPlace)) {
     if (sinkVisibility === 'public') {

@@ -4,7 +4,7 @@ import type { Output } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { askedBy, capabilityFor, declaredBy, objectOf } from './protocol-claims.ts'
 
-const IDS_MAX = 500
+const IDS_MAX = 128
 const BUILDS_MAX = 16
 
 type Mismatch = { what: string; header: string; body: string; accepted: Severity; eventId: string }
@@ -87,7 +87,8 @@ export function* questions(event: McpEvent, server: Memory, link: Memory): Gener
         summary: `${serverOf(event)} sent ${method}: in this version of the protocol a server sends no requests`,
       })
     } else if (undeclared) {
-      const severity = capability === 'roots' ? 'low' : 'high'
+      // Half-ported servers ask for roots and confirmations blindly; a client without them simply cannot answer.
+      const severity = capability === 'sampling' ? 'high' : capability === 'elicitation' && pushed ? 'medium' : 'low'
       yield tell(event, {
         about: `undeclared ${capability}`,
         what: `${capability} without the client having declared it`,

@@ -58,7 +58,7 @@ function ceilingOf(event: McpEvent, facts: readonly string[]): Severity {
   if (event.kind !== 'malformed') return 'high'
   if (facts.includes('depth') || facts.includes('too_large') || facts.includes('batch_too_large')) return 'medium'
   const text = textOf(event).slice(0, 4_000)
-  return /^\s*[[{]/.test(text) && /"(?:jsonrpc|method)"/i.test(text) ? 'medium' : 'low'
+  return /^\s*(?:\[\s*)?\{/.test(text) && /"(?:jsonrpc|method)"/i.test(text) ? 'medium' : 'low'
 }
 
 const textOf = (event: McpEvent): string => {

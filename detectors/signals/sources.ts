@@ -41,7 +41,11 @@ const outsideWords = new Set(
   ),
 )
 
-const publicSearch = /web|wiki|arxiv|google|bing|duckduckgo|tavily|exa|docs|documentation|weather|news|npm|pypi/i
+const publicPlaces = /web|wiki|arxiv|google|bing|duckduckgo|tavily|exa|weather|news|npm|pypi/i
+/** A search in documentation reads what is printed for everybody. */
+const isPublic = (words: readonly string[]): boolean =>
+  publicPlaces.test(words.join(' ')) ||
+  (words.includes('search') && words.some((word) => /^(?:docs?|documentation|library|api)$/.test(word)))
 
 /** Of a call that brings content: by its labels, its paths, its name. Words grade, they never accuse. */
 export function sourceOf(event: McpEvent): SourceFacts {
@@ -65,7 +69,7 @@ export function sourceOf(event: McpEvent): SourceFacts {
   const visibility = visibilityOf(event)
   if (visibility === 'private') return { grade: 'private', untrusted, why: 'labelled private' }
   if (visibility === 'public') return { grade: 'public', untrusted, why: 'labelled public' }
-  if (words.some((word) => personalWords.has(word)) && !publicSearch.test(words.join(' ')))
+  if (words.some((word) => personalWords.has(word)) && !isPublic(words))
     return { grade: 'personal', untrusted, why: `${event.toolName ?? 'resource'} reads records` }
   return { grade: 'plain', untrusted, why: 'no mark' }
 }

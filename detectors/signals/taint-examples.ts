@@ -9,13 +9,12 @@ const report = 'Quarterly report: revenue 1234567 EUR in the north region, two c
 const guide = 'See the public guide, section four: reset the device, then hold both buttons for ten seconds until it blinks'
 
 const read = (path: string, text: string) => calls('fs', 'read_file', { path }, text)
-const file = (owner: string, repo: string, visibility: string) => ({ owner, repo, visibility })
 const fetchPrivate = calls('gh', 'get_file_contents', { owner: 'ana', repo: 'move', path: 'README.md' }, record, {
   labels: { repo_visibility: 'private' },
 })
 const writePublic = (text: string) =>
   calls('gh', 'create_or_update_file', { owner: 'ana', repo: 'game', path: 'README.md', content: `## About\n${text}` }, 'ok', {
-    labels: { repo_visibility: file('ana', 'game', 'public').visibility },
+    labels: { repo_visibility: 'public' },
   })
 
 export const taintExamples: readonly Example[] = [
@@ -144,6 +143,14 @@ export const taintExamples: readonly Example[] = [
   {
     name: 'a conversation passed to a model, whose business that is',
     story: story(calls('chat', 'get_messages', {}, chats), calls('llm', 'summarize', { context: chats })),
+    fires: [],
+  },
+  {
+    name: 'a tool for thinking is told what was read',
+    story: story(
+      calls('docs', 'read_doc', { id: 1 }, report),
+      calls('st', 'sequentialthinking', { thought: `They say: ${report}`, thoughtNumber: 1, totalThoughts: 4, nextThoughtNeeded: true }),
+    ),
     fires: [],
   },
 ]

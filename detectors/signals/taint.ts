@@ -27,6 +27,7 @@ const SOURCES_MAX = 64
 const PRINTS_PER_SOURCE_MAX = 600
 const PRINTS_PER_THREAD_MAX = 20_000
 const PENDING_MAX = 64
+const PLACES_MAX = 64
 const TEXT_MAX = 64 * 1024
 const FIELDS_MAX = 200
 /** One shingle may be chance or a set phrase. */
@@ -46,11 +47,13 @@ export type Source = {
   /** Said by a label, or by a rule that read the text. */
   outsider: boolean
   keyed: boolean
+  /** Tokens, then shingles, each ascending. */
   prints: number[]
 }
 type Asked = { grade: Grade; why: string; untrusted: boolean; labelled: boolean; place: string }
-export type Sources = { list: Source[]; pending: Map<string, Asked>; evicted: number }
-export const noSources = (): Sources => ({ list: [], pending: new Map(), evicted: 0 })
+/** `places`: what labels said of a repository once holds for calls without labels. */
+export type Sources = { list: Source[]; pending: Map<string, Asked>; places: Map<string, 'private' | 'public'>; evicted: number }
+export const noSources = (): Sources => ({ list: [], pending: new Map(), places: new Map(), evicted: 0 })
 
 const callOf = (event: McpEvent): string => event.callId ?? event.eventId
 const rank: readonly Grade[] = ['public', 'plain', 'personal', 'private', 'secret']
@@ -58,9 +61,16 @@ export const gradeRank = (grade: Grade): number => rank.indexOf(grade)
 
 /** What the request says about the answer to come: labels, paths, the place it asks. */
 export function expect(sources: Sources, event: McpEvent): void {
-  const { grade, why, untrusted } = sourceOf(event)
+  const { grade: ownGrade, why: ownWhy, untrusted } = sourceOf(event)
+  const place = repoOf(event.arguments)
+  const said = visibilityOf(event)
+  if (said && place !== '') sources.places.set(place, said)
+  if (sources.places.size > PLACES_MAX) sources.places.delete(sources.places.keys().next().value as string)
+  const remembered = said === undefined && ownGrade !== 'secret' ? sources.places.get(place) : undefined
+  const grade = remembered ?? ownGrade
+  const why = remembered ? `labelled ${remembered} before` : ownWhy
   const labelled = event.labels !== undefined && untrusted && /untrusted_source/.test(JSON.stringify(event.labels).slice(0, 2_000))
-  sources.pending.set(callOf(event), { grade, why, untrusted, labelled, place: repoOf(event.arguments) })
+  sources.pending.set(callOf(event), { grade, why, untrusted, labelled, place })
   if (sources.pending.size > PENDING_MAX) sources.pending.delete(sources.pending.keys().next().value as string)
 }
 
@@ -166,7 +176,9 @@ export type Match = Readonly<{
   matched: string
 }>
 
-const enough = ({ tokens, shingles }: { tokens: number; shingles: number }): boolean => tokens >= 1 || shingles >= SHINGLES_MIN
+/** Of what opens something, less is enough. */
+const enough = ({ tokens, shingles }: { tokens: number; shingles: number }, grade: Grade): boolean =>
+  tokens >= 1 || shingles >= (grade === 'secret' ? SHINGLES_MIN - 1 : SHINGLES_MIN)
 const encodings = /base64|hex|gzip|quoted-printable/
 
 /** Every remembered source that shares enough with the call; `known` is what the user said, which is nobody’s secret. */
@@ -183,7 +195,9 @@ export function matchesOf(sources: Sources, event: McpEvent, fields: readonly Fi
   const said = new Set(known)
   // A call carries few fingerprints, its sources thousands: what the user said is taken out of the few.
   const unsaid = ({ tokens, shingles }: Fingerprints): Fingerprints =>
-    said.size === 0 ? { tokens, shingles } : { tokens: tokens.filter((each) => !said.has(each)), shingles: shingles.filter((each) => !said.has(each)) }
+    said.size === 0
+      ? { tokens, shingles }
+      : { tokens: tokens.filter((each) => !said.has(each)), shingles: shingles.filter((each) => !said.has(each)) }
   const sought = { keyed: keyed && unsaid(keyed), plain: plain && unsaid(plain) }
   const found: Match[] = []
   for (const source of sources.list) {
@@ -191,7 +205,7 @@ export function matchesOf(sources: Sources, event: McpEvent, fields: readonly Fi
     const against = source.keyed ? sought.keyed : sought.plain
     if (!against) continue
     const shared = overlapWithin(source.prints, against)
-    if (!enough(shared)) continue
+    if (!enough(shared, source.grade)) continue
     const prints = unflatten(source.prints.filter((print) => !said.has(print)))
     found.push({ source, ...shared, ...(source.keyed ? { field: undefined, transform: 'none', matched: '' } : located(prints, fields)) })
   }

@@ -1,11 +1,12 @@
 /** Small detectors with every kind of output, to prove engine and worker without the catalogue; and stories of many actors. */
 import { z } from 'zod'
 import { storyEvents } from '../../collectors/file.ts'
-import { type AnyDetector, defineDetector } from '../../schemas/detector.ts'
+import { type AnyDetector, type Detector, defineDetector } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { exchange } from '../../schemas/story.ts'
 
-const shared = {
+type Shared = Omit<Detector<object, never>, 'id' | 'scope' | 'reads' | 'inspect' | 'memory' | 'facts' | 'keys'>
+const shared: Shared = {
   title: 'tiny',
   why: 'to prove the engine',
   family: 'D9',
@@ -18,7 +19,7 @@ const shared = {
   playbook: [],
   settings: z.object({}),
   examples: [],
-} as const
+}
 
 /** Every third call of an actor is a finding; what was counted is in its name, so that a lost or doubled event shows. */
 export const everyThird = defineDetector({

@@ -25,24 +25,28 @@ const publish = (bus: Bus, some: readonly McpEvent[]) =>
   )
 const settled = (worker: Worker) => until(async () => [...(await worker.lag()).values()].every((lag) => lag === 0n))
 
-/** What stands in `mcp.alerts`: alert ids, and hits as the store would count them. */
+/**
+ * What stands in `mcp.alerts`: alert ids, and hits as the store would count them. Which of several facts completes a finding
+ * is their order of arrival, so the hits of what is found from facts are left out.
+ */
 async function verdictsOf(bus: Bus): Promise<{ alerts: string[]; hits: string[]; links: number }> {
-  const alerts = new Set<string>()
-  const hits = new Set<string>()
+  const alerts = new Map<string, string>()
+  const hits = new Map<string, string>()
   const links = new Set<string>()
   const running = await bus.consume(['mcp.alerts'], 'check', {
     batch: async (_, records) => {
       for (const { bytes } of records) {
         const verdict = decodeVerdict(bytes)
-        if (verdict.type === 'alert') alerts.add(verdict.alert.alertId)
-        if (verdict.type === 'hits') for (const { alertId, eventId } of verdict.hits) hits.add(`${alertId} ${eventId}`)
+        if (verdict.type === 'alert') alerts.set(verdict.alert.alertId, verdict.alert.detector)
+        if (verdict.type === 'hits') for (const { alertId, eventId } of verdict.hits) hits.set(`${alertId} ${eventId}`, alertId)
         if (verdict.type === 'links') for (const { eventId, threadId } of verdict.links) links.add(`${eventId} ${threadId}`)
       }
     },
   })
   await until(async () => [...(await running.lag()).values()].every((lag) => lag === 0n))
   await running.stop()
-  return { alerts: [...alerts].sort(), hits: [...hits].sort(), links: links.size }
+  const ofEvents = [...hits].filter(([, alertId]) => alerts.get(alertId) !== 'shared-tool').map(([hit]) => hit)
+  return { alerts: [...alerts.keys()].sort(), hits: ofEvents.sort(), links: links.size }
 }
 
 /** Without any trouble. */
@@ -54,7 +58,7 @@ async function undisturbed() {
   await settled(worker)
   await worker.stop()
   const verdicts = await verdictsOf(bus)
-  assert.ok(verdicts.alerts.length > 50 && verdicts.hits.length >= verdicts.alerts.length)
+  assert.ok(verdicts.alerts.length > 50 && verdicts.hits.length > 50)
   assert.equal(verdicts.links, events.length)
   return verdicts
 }
@@ -66,7 +70,9 @@ function mortal(real: Checkpoints): Checkpoints & { die: () => void } {
   return {
     load: real.load,
     save: async (partition, checkpoint) => (dead ? undefined : real.save(partition, checkpoint)),
-    die: () => void (dead = true),
+    die() {
+      dead = true
+    },
   }
 }
 
