@@ -62,8 +62,9 @@ function countAscii(text: string): { words: number; mixed: number } {
   return { words, mixed }
 }
 
-/** Four short pieces in a row: a look that begins at separators only, before the one that begins at every letter. */
-const piecewise = /[ ._·-][^ ._·-]{1,2}[ ._·-]{1,2}[^ ._·-]{1,2}[ ._·-]{1,2}[^ ._·-]{1,2}[ ._·-]{1,2}[^ ._·-]/
+/** Three single characters in a row: a look that begins at separators only, before the one that begins at every letter. */
+const piecewise =
+  /[ ._·-](?:[\ud800-\udbff][\udc00-\udfff]|[^ ._·-])[ ._·-]{1,2}(?:[\ud800-\udbff][\udc00-\udfff]|[^ ._·-])[ ._·-]{1,2}(?:[\ud800-\udbff][\udc00-\udfff]|[^ ._·-])[ ._·-]/
 
 /** The first 100,000 characters are looked at; each spelling has a cheap gate that ordinary texts do not pass. */
 export function disguisedIn(full: string): Disguised[] {

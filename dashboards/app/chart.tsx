@@ -39,6 +39,17 @@ function heights(lines: readonly Line[], stacked: boolean): number[][] {
   )
 }
 
+/** 24 hours, UTC; the date where a day begins and at the first mark. */
+function timesOf(splits: readonly number[], step: number): string[] {
+  return splits.map((second, index) => {
+    const text = new Date(second * 1_000).toISOString()
+    const date = text.slice(5, 10)
+    if (step >= 86_400) return date
+    const clock = text.slice(11, step < 60 ? 19 : 16)
+    return index === 0 || text.slice(11, 19) === '00:00:00' ? `${clock}\n${date}` : clock
+  })
+}
+
 function optionsOf(host: HTMLElement, data: ChartData, lines: readonly Line[]): uPlot.Options {
   const ink = colourOf(host, 'ink-2')
   const grid = colourOf(host, 'line')
@@ -54,7 +65,10 @@ function optionsOf(host: HTMLElement, data: ChartData, lines: readonly Line[]): 
       x: { time: true, range: (_chart, from, to) => [from, to + data.step] },
       y: { range: (_chart, _from, to) => [0, Math.max(1, to * 1.08)] },
     },
-    axes: [axis, { ...axis, size: 52, values: (_chart, splits) => splits.map((split) => (Number.isInteger(split) ? number(split) : '')) }],
+    axes: [
+      { ...axis, values: (_chart, splits, _axis, _space, step) => timesOf(splits, step) },
+      { ...axis, size: 52, values: (_chart, splits) => splits.map((split) => (Number.isInteger(split) ? number(split) : '')) },
+    ],
     series: [
       {},
       ...lines.map((line): uPlot.Series => {

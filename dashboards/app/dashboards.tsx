@@ -49,11 +49,15 @@ export function Dashboards({ id }: { id: string }) {
       ) : (
         <>
           <p class="about">{value.about}</p>
-          <div class="panels">
-            {value.panels.map((panel) => (
-              <PanelCard key={`${value.id}/${panel.id}`} panel={panel} span={span} />
-            ))}
-          </div>
+          {[true, false].map((stats) => (
+            <div key={String(stats)} class={stats ? 'panels stats' : 'panels'}>
+              {value.panels
+                .filter(({ kind }) => (kind === 'stat') === stats)
+                .map((panel) => (
+                  <PanelCard key={`${value.id}/${panel.id}`} panel={panel} span={span} />
+                ))}
+            </div>
+          ))}
         </>
       )}
     </>

@@ -3,6 +3,7 @@ import type { Evidence } from '../../schemas/alert.ts'
 import { type Definition, type Json, type Listed, type ThreadAlert, urlOf, type WholeAlert } from './api.ts'
 import { DefinitionDiff, DefinitionText } from './definitions.tsx'
 import { textAt } from './event-text.ts'
+import { words } from './format.ts'
 import { Card, Facts, SeverityChip } from './parts.tsx'
 import { href } from './route.ts'
 import { Text } from './text.tsx'
@@ -52,7 +53,7 @@ export function EvidenceCard({ alert }: { alert: WholeAlert }) {
     <Card title="Evidence">
       <Facts
         rows={rows.map(([name, value]) => [
-          name,
+          words(name),
           Array.isArray(value) ? (
             <ul class="plain">
               {value.slice(0, 50).map((one, index) => (

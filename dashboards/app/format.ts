@@ -2,6 +2,13 @@
 
 export const number = (value: number): string => value.toLocaleString('en')
 
+/** `waitingMax` → waiting max. */
+export const words = (name: string): string =>
+  name
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .replace(/[_.]/g, ' ')
+    .toLowerCase()
+
 /** 2026-01-01 12:01:04: to the second, UTC. */
 export const instant = (time: string): string => time.slice(0, 19).replace('T', ' ')
 

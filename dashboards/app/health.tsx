@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import type { Severity } from '../../schemas/alert.ts'
 import { type Json, type Listed, type Problem, post, type Source, urlOf } from './api.ts'
-import { number } from './format.ts'
+import { number, words } from './format.ts'
 import { Card, Facts, SeverityChip, Table, Time, Title, Waiting } from './parts.tsx'
 import { href } from './route.ts'
 import { Text } from './text.tsx'
@@ -10,13 +10,6 @@ import { useData } from './use-data.ts'
 
 type Tree = { [key: string]: Json }
 const isTree = (value: Json): value is Tree => typeof value === 'object' && value !== null && !Array.isArray(value)
-/** `waitingMs` → waiting ms. */
-const words = (name: string): string =>
-  name
-    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
-    .replace(/[_.]/g, ' ')
-    .toLowerCase()
-
 const leaf = (value: Json) =>
   typeof value === 'number' ? (
     <span class="numeric">{number(value)}</span>

@@ -5,6 +5,7 @@ import type { BarsPanel, Panel, SeriesPanel, StatPanel, TablePanel } from '../..
 import { type Listed, urlOf } from './api.ts'
 import { Chart } from './chart.tsx'
 import { number } from './format.ts'
+import { nameOf } from './frameworks.ts'
 import { Card, SeverityChip, Table, Time, Waiting } from './parts.tsx'
 import { href, route } from './route.ts'
 import { chartOf, type Row } from './series.ts'
@@ -12,9 +13,14 @@ import { Text } from './text.tsx'
 import { useData } from './use-data.ts'
 
 const rowsShownMax = 12
+/** A table of this many columns takes the whole width. */
+const wideFrom = 5
 export type Span = Readonly<{ since: string | undefined; step: number }>
 
 const textOf = (value: unknown): string => (value === null || value === undefined ? '' : String(value))
+/** A family is told by its name too: nobody knows the numbers by heart. */
+const labelOf = (column: string, value: unknown): string =>
+  column === 'family' ? `${textOf(value)} ${nameOf(textOf(value)) ?? ''}` : textOf(value)
 const countOf = (value: unknown): number => (typeof value === 'number' ? value : 0)
 
 /** The list the panel speaks of, narrowed by the row; one thing itself where the row names it. */
@@ -51,7 +57,7 @@ function Bars({ panel, rows }: { panel: BarsPanel; rows: readonly Row[] }) {
   return (
     <ul class="bars">
       {rows.slice(0, rowsShownMax).map((row) => {
-        const label = textOf(row[panel.label]) || '(none)'
+        const label = labelOf(panel.label, row[panel.label]) || '(none)'
         const to = linkOf(panel, row)
         const severity = panel.severity === undefined ? 'series-1' : textOf(row[panel.severity])
         const width = `${(countOf(row[panel.value]) / most) * 100}%`
@@ -88,7 +94,7 @@ function Cell({ row, column, form }: { row: Row; column: string; form: TablePane
   if (form === 'number') return <>{number(countOf(value))}</>
   if (form === 'time') return <Time time={textOf(value)} />
   if (form === 'severity') return <SeverityChip severity={textOf(value) as Severity} />
-  return <Text value={textOf(value) || '–'} max={120} />
+  return <Text value={labelOf(column, value) || '–'} max={120} />
 }
 
 function Rows({ panel, rows }: { panel: TablePanel; rows: readonly Row[] }) {
@@ -134,9 +140,10 @@ export function PanelCard({ panel, span }: { panel: Panel; span: Span }) {
   const asked = { ...params, ...(ranged ? { since: span.since } : {}), ...(panel.kind === 'series' ? { step: span.step } : {}) }
   const { value, problem } = useData<Listed<Row>>(urlOf(['queries', query], asked), 10_000)
   const rows = only === undefined ? value?.items : value?.items.filter((row) => only.values.includes(textOf(row[only.column])))
+  const wide = panel.kind === 'table' && panel.columns.length >= wideFrom ? 'wide' : ''
   const rest = (rows?.length ?? 0) - rowsShownMax
   return (
-    <div class={`panel ${panel.kind}`}>
+    <div class={`panel ${panel.kind} ${wide}`}>
       <Card title={panel.title} about={panel.about} id={`panel-${panel.id}`}>
         {rows === undefined ? <Waiting problem={problem} what="panel" /> : <Drawn panel={panel} rows={rows} step={span.step} />}
         {rest > 0 && (panel.kind === 'bars' || panel.kind === 'table') && <p class="quiet">and {number(rest)} more</p>}

@@ -17,6 +17,18 @@ const polling = new Set(['tasks/get', 'tasks/result', 'ping', 'server/discover',
 const whatOf = (event: McpEvent): string =>
   hashId(event.serverKey, event.toolName ?? event.method ?? '', event.argsHash ?? JSON.stringify(event.arguments ?? event.params ?? null))
 
+/** Asking how far something is, with pauses: what waiting looks like. */
+const waiting =
+  /status|state|progress|health|poll|wait|watch|logs?\b|tail|(?:get|check|read|list|show|describe|view)\w*(?:run|job|build|task|pipeline|deploy|rollout|queue|workflow|operation)/i
+const PAUSE_NS = 3_000_000_000n
+
+function isWaiting(tool: string, same: readonly Call[], failures: number): boolean {
+  const [first] = same
+  const last = same.at(-1)
+  if (!first || !last || failures > 0 || !waiting.test(tool)) return false
+  return last.time - first.time >= PAUSE_NS * BigInt(same.length - 1)
+}
+
 const isCall = (event: McpEvent): boolean =>
   isFirstObservation(event) &&
   (event.kind === 'request' || event.kind === 'call') &&
@@ -106,7 +118,9 @@ export default defineDetector({
     const same = ring.calls.filter((call) => call.what === last.what && event.time - call.time <= BigInt(settings.minutes) * MINUTE)
     const events = same.map((call) => call.eventId)
     if (same.length >= settings.sameMax) {
+      const waits = isWaiting(tool, same, ring.failures.get(`${event.serverKey}\0${tool}`) ?? 0)
       yield {
+        ...(waits ? { severity: 'low' as const } : {}),
         finding: `same ${last.what}`,
         confidence: 0.8,
         summary: `${tool} was called ${same.length} times with the same arguments`,

@@ -30,7 +30,7 @@ function shareOf(text: string): Judged | undefined {
 
 function judge(path: Path, roots: readonly string[], text: string): Judged | undefined {
   const share = shareOf(text)
-  if (share) return share
+  if (share?.severity === 'medium') return share
   if (path.nul) return { why: 'NUL in a path', severity: 'high' }
   if (path.encoded) return { why: 'parent-directory steps hidden by an encoding', severity: 'high' }
   const place = placeInRoots(path.canonical, roots)
@@ -42,7 +42,7 @@ function judge(path: Path, roots: readonly string[], text: string): Judged | und
     return place === 'inside' ? undefined : { why: 'an absolute path with parent-directory steps', severity: 'medium' }
   }
   if (place === 'outside') return { why: 'outside every root of this server', severity: 'medium' }
-  return undefined
+  return share
 }
 
 const strings = (value: Json | undefined): string[] =>

@@ -1,7 +1,7 @@
 /** Content that came in at one place and goes out at another, followed by fingerprints: also when encoded, cut or put into a longer text. */
 import { z } from 'zod'
 import { severityRank } from '../../schemas/alert.ts'
-import { defineDetector, type Subject, type TextPart } from '../../schemas/detector.ts'
+import { defineDetector, type Output, type Subject, type TextPart } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { actOf, type Destination, destinationsOf, literalsOf, repoOf } from '../signals/destinations.ts'
 import { askedFor, type Flow, judge, type Named, type Verdict } from '../signals/outflow.ts'
@@ -132,6 +132,72 @@ function steered(
   return undefined
 }
 
+function findingOf({ match, verdict, named }: Found, event: McpEvent, destinations: readonly Destination[]): Output {
+  const { source, field, transform, matched, tokens, shingles } = match
+  const sinkServer = event.serverAlias ?? event.serverKey
+  const sinkTool = event.toolName ?? ''
+  const destination = destinations[0]?.value ?? sinkServer
+  return {
+    finding: `${source.serverKey} ${source.tool} ${event.serverKey} ${sinkTool} ${destination}`,
+    confidence: verdict.confidence,
+    severity: verdict.severity,
+    summary: `${source.tool} on ${source.server} → ${sinkTool} on ${sinkServer}: ${verdict.reason}`,
+    evidence: {
+      sourceEvent: source.eventId,
+      sinkEvent: event.eventId,
+      sourceServer: source.server,
+      sourceTool: source.tool,
+      sinkServer,
+      sinkTool,
+      destination,
+      transform,
+      matched: matched.slice(0, 200),
+      pointer: field?.pointer ?? '/arguments',
+      reason: verdict.reason,
+      content: source.why,
+      tokens,
+      shingles,
+    },
+    events: [...(named ? [named.eventId] : []), source.eventId],
+  }
+}
+
+function steeredFinding({ named, destination }: { named: Named; destination: Destination }, event: McpEvent): Output {
+  const sinkServer = event.serverAlias ?? event.serverKey
+  const sinkTool = event.toolName ?? ''
+  const reason = `the recipient stands in a definition of ${named.server}, not in the request`
+  return {
+    finding: `named ${named.serverKey} ${event.serverKey} ${sinkTool} ${destination.value}`,
+    confidence: 0.85,
+    severity: 'high',
+    summary: `${sinkTool} on ${sinkServer}: ${reason}`,
+    evidence: {
+      sourceEvent: named.eventId,
+      sinkEvent: event.eventId,
+      sourceServer: named.server,
+      sourceTool: named.tool,
+      sinkServer,
+      sinkTool,
+      destination: destination.value,
+      transform: 'none',
+      matched: destination.value,
+      pointer: destination.pointer,
+      reason,
+      content: 'an address',
+    },
+    events: [named.eventId],
+  }
+}
+
+/** At most one per call: the worst flow, or the recipient that a definition named where that says more. */
+function* findings(memory: Memory, event: McpEvent, destinations: readonly Destination[]): Generator<Output> {
+  const found = worst(memory, event, destinations)
+  const grave = found !== undefined && severityRank(found.verdict.severity) >= severityRank('high')
+  const led = grave ? undefined : steered(memory, event, destinations)
+  if (led) yield steeredFinding(led, event)
+  else if (found) yield findingOf(found, event, destinations)
+}
+
 const eventOf = (subject: Subject): McpEvent | undefined => (subject.kind === 'event' ? subject.event : undefined)
 
 export default defineDetector({
@@ -165,7 +231,7 @@ export default defineDetector({
   ],
   settings: z.object({ ownDestinations: z.array(z.string()).default([]) }),
   scope: 'thread',
-  reads: ['request', 'response', 'call', 'user_prompt', 'prompt', 'signal:instruction-in-content'],
+  reads: ['request', 'response', 'call', 'user_prompt', 'signal:instruction-in-content'],
   memory: { version: 1, keysMax: 5_000, ttlMs: 24 * 3_600_000, initial },
 
   *inspect({ subject, memories: [memory], settings }) {
@@ -177,68 +243,14 @@ export default defineDetector({
     }
     const event = eventOf(subject)
     if (!event || subject.kind !== 'event') return
-    if (event.kind === 'user_prompt' || event.kind === 'prompt') return hear(memory, event)
+    // Only what the host reports as the user’s words can excuse a call: prompts of other kinds may hold what was read.
+    if (event.kind === 'user_prompt') return hear(memory, event)
     if (event.method === 'tools/call' && (event.arguments !== undefined || event.argsFingerprints)) {
       const destinations = destinationsOf(event)
       const own = destinations.some(({ value }) =>
         settings.ownDestinations.some((end) => value === end || value.endsWith(`@${end}`) || value.endsWith(`.${end}`)),
       )
-      const found = worst(memory, event, destinations)
-      const led = found === undefined || severityRank(found.verdict.severity) < 3 ? steered(memory, event, destinations) : undefined
-      const sinkServer = event.serverAlias ?? event.serverKey
-      const sinkTool = event.toolName ?? ''
-      if (found && !own && !(led && severityRank(found.verdict.severity) < 3)) {
-        const { match, verdict } = found
-        const { source, field, transform, matched } = match
-        const destination = destinations[0]?.value ?? sinkServer
-        yield {
-          finding: `${source.serverKey} ${source.tool} ${event.serverKey} ${sinkTool} ${destination}`,
-          confidence: verdict.confidence,
-          severity: verdict.severity,
-          summary: `${source.tool} on ${source.server} → ${sinkTool} on ${sinkServer}: ${verdict.reason}`,
-          evidence: {
-            sourceEvent: source.eventId,
-            sinkEvent: event.eventId,
-            sourceServer: source.server,
-            sourceTool: source.tool,
-            sinkServer,
-            sinkTool,
-            destination,
-            transform,
-            matched: matched.slice(0, 200),
-            pointer: field?.pointer ?? '/arguments',
-            reason: verdict.reason,
-            content: source.why,
-            tokens: match.tokens,
-            shingles: match.shingles,
-          },
-          events: [...(found.named ? [found.named.eventId] : []), source.eventId],
-        }
-      } else if (led && !own) {
-        const { named, destination } = led
-        const reason = `the recipient stands in a definition of ${named.server}, not in the request`
-        yield {
-          finding: `named ${named.serverKey} ${event.serverKey} ${sinkTool} ${destination.value}`,
-          confidence: 0.85,
-          severity: 'high',
-          summary: `${sinkTool} on ${sinkServer}: ${reason}`,
-          evidence: {
-            sourceEvent: named.eventId,
-            sinkEvent: event.eventId,
-            sourceServer: named.server,
-            sourceTool: named.tool,
-            sinkServer,
-            sinkTool,
-            destination: destination.value,
-            transform: 'none',
-            matched: destination.value,
-            pointer: destination.pointer,
-            reason,
-            content: 'an address',
-          },
-          events: [named.eventId],
-        }
-      }
+      if (!own) yield* findings(memory, event, destinations)
       expect(memory.sources, event)
     } else if (event.method === 'resources/read' && event.kind !== 'response') expect(memory.sources, event)
     if (event.outcome === 'tool_error' && event.method === 'tools/call') {

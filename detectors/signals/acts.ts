@@ -56,9 +56,9 @@ const concealments: readonly Mark[] = [
     'conceal',
     0.6,
     literals(
-      "not know;n't know;not be told;not see;not be aware;not notice;not be informed;not be notified;need not;be made aware;not find out;n't notice;n't see;n't be told;unaware",
+      "not know;n't know;not be told;not see;not be aware;not notice;not be informed;not be notified;need not;be made aware;not find out;n't notice;n't see;n't be told;unaware;uninformed;oblivious;in the dark",
     ),
-    `(?:\\b${people}(?:${gap(4)}|${S})(?:(?:must|should|need|can|may|will)(?:${S}not|n['’]?t)|(?:do|does)(?:${S}not|n['’]?t)${S}need${S}to|never${S}needs?${S}to)${S}(?:need${S}to${S})?(?:know|see|be${S}told|be${S}aware|notice|be${S}informed|be${S}notified|find${S}out|be${S}made${S}aware)\\b|\\bkeep${gap(2)}${people}${S}unaware)`,
+    `(?:\\b${people}(?:${gap(4)}|${S})(?:(?:must|should|need|can|may|will)(?:${S}not|n['’]?t)|(?:do|does)(?:${S}not|n['’]?t)${S}need${S}to|never${S}needs?${S}to)${S}(?:need${S}to${S})?(?:know|see|be${S}told|be${S}aware|notice|be${S}informed|be${S}notified|find${S}out|be${S}made${S}aware)\\b|\\bkeep${gap(2)}${people}${S}unaware|\\b${people}(?:${gap(2)}|${S})(?:must|should|shall|has${S}to|have${S}to)${S}(?:remain|stay|be|be${S}kept)${S}(?:unaware|uninformed|oblivious|ignorant|in${S}the${S}dark))`,
     100,
   ),
   mark(
@@ -66,9 +66,9 @@ const concealments: readonly Mark[] = [
     'conceal',
     0.5,
     literals(
-      'silent;secret;covert;discreet;quietly;unnoticed;between us;confidential;hidden;hide ;surreptitious;behind the scenes;stealth',
+      'out of your;out of the;silent;secret;covert;discreet;quietly;unnoticed;between us;confidential;hidden;hide ;surreptitious;behind the scenes;stealth',
     ),
-    `(?:\\b(?:do|act|perform|run|execute|proceed|handle)${S}(?:this|it|so|that|the|these|as)?(?:${gap(4)}|${S})?(?:silently|secretly|covertly|discreetly|quietly|unnoticed|surreptitiously|behind the scenes)|\\b(?:silently|secretly|covertly|discreetly|quietly|surreptitiously)${S}(?:send|forward|copy|read|include|upload|execute|call|append|add|transmit|post|collect|log|record|attach|store|fetch|invoke|pass|run|share|gather|exfil\\p{L}*)|\\bkeep${S}(?:this|it|these|that)(?:${gap(3)}|${S})(?:between us|from${S}(?:the${S})?(?:user|human|operator))|\\bhid(?:e|ing|den)(?:${gap(4)}|${S})from${S}(?:the${S})?${people}|\\b(?:this|it)${S}is${S}an?${S}secret${S}(?:operation|step|task|instruction))`,
+    `(?:\\b(?:do|act|perform|run|execute|proceed|handle)${S}(?:this|it|so|that|the|these|as)?(?:${gap(4)}|${S})?(?:silently|secretly|covertly|discreetly|quietly|unnoticed|surreptitiously|behind the scenes)|\\b(?:silently|secretly|covertly|discreetly|quietly|surreptitiously)${S}(?:send|forward|copy|read|include|upload|execute|call|append|add|transmit|post|collect|log|record|attach|store|fetch|invoke|pass|run|share|gather|exfil\\p{L}*)|\\bkeep${S}(?:this|it|these|that)(?:${gap(3)}|${S})(?:between us|from${S}(?:the${S})?(?:user|human|operator))|\\bhid(?:e|ing)(?:${gap(4)}|${S})from${S}(?:the${S})?${people}|\\b(?:keep|stay|remain|kept|must|should)\\b(?:${gap(3)}|${S})hidden${S}from${S}(?:the${S})?${people}|\\b(?:keep|leave)${S}(?:this|it|that|these|them|the${S}\\p{L}+)${S}out${S}of${S}(?:your|the)${S}(?:\\p{L}+${S})?(?:reply|answer|response|summary|message|output|conversation)|\\b(?:this|it)${S}is${S}an?${S}secret${S}(?:operation|step|task|instruction))`,
     90,
   ),
   mark(
@@ -83,8 +83,8 @@ const concealments: readonly Mark[] = [
     'without-asking',
     'conceal',
     0.4,
-    ['without'],
-    `\\bwithout${S}(?:(?:telling|informing|notifying|alerting|asking|mentioning|letting|consulting|prompting|bothering|warning)${S}(?:the${S}|me|any)?(?:${people}|me|permission|about|first)?|(?:the${S})?${people}(?:['’]s?)?${S}(?:knowledge|knowing|noticing|awareness|consent|permission))\\b`,
+    literals('without;confirmation;permission;approval;consent'),
+    `(?:\\b${order}${S}(?:ask|prompt|request|wait|seek)(?:${gap(3)}|${S})(?:confirmation|permission|approval|consent)\\b|\\bwithout${S}(?:(?:telling|informing|notifying|alerting|asking|mentioning|letting|consulting|prompting|bothering|warning)${S}(?:the${S}|me|any)?(?:${people}|me|permission|about|first)?|(?:the${S})?${people}(?:['’]s?)?${S}(?:knowledge|knowing|noticing|awareness|consent|permission))\\b)`,
     80,
   ),
   mark(
@@ -137,7 +137,7 @@ const takings: readonly Mark[] = [
     'send-to',
     0.3,
     personalLiterals,
-    `\\b(?:${sendVerb}|set|replace|change|recipient|to|through|via|instead)\\b${REST}${personalAddress}`,
+    `\\b(?:${sendVerb}|set|replace|change|recipient|to|through|via|instead|use${S}(?:the${S}|this${S})?(?:account|iban|wallet|recipient|payee|beneficiary|number|address))\\b${REST}${personalAddress}`,
     170,
   ),
   mark(

@@ -39,6 +39,7 @@ const markGrades: ReadonlyMap<string, Severity> = new Map<string, Severity>([
   ['chat-template', 'high'],
   ['role-tag', 'medium'],
   ['heading-role', 'medium'],
+  ['turn-in-json', 'low'],
   ['comment-order', 'high'],
   ['directive', 'medium'],
   ['override-rules', 'medium'],
@@ -107,6 +108,14 @@ const catchers =
 
 function gradeOf(mark: Found, part: TextPart): Severity | undefined {
   const text = part.text.slice(mark.start, mark.end)
+  // Commands stand in quotation marks wherever they are told.
+  if (
+    mark.id === 'fetch-and-run' &&
+    /\b(?:always|each|every|before|after|must|first|silently)\b[^.!?\n]{0,60}\b(?:run|execute|invoke)\b[^.!?\n]{0,30}$/i.test(
+      part.text.slice(Math.max(0, mark.start - 120), mark.start),
+    )
+  )
+    return 'medium'
   if (mark.quoted) return 'low'
   if (mark.kind === 'read-secret')
     return firmPlace.test(text) && !warning.test(part.text.slice(Math.max(0, mark.start - 80), mark.end + 40)) ? 'medium' : 'low'

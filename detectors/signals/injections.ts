@@ -132,8 +132,8 @@ const quoteLeft = new RegExp(`["']\\s*(?:;|&&|\\|\\|?)\\s*(?:${commands})\\s+(?:
 
 function injectionInProse(text: string): { mark: Mark; excerpt: string } | undefined {
   if (text.length > PROSE_MAX) return undefined
-  const escape = commandFirst.exec(text) ?? quoteLeft.exec(text)
-  if (escape) return { mark: shell, excerpt: escape[0].slice(0, 120) }
+  const left = commandFirst.exec(text) ?? quoteLeft.exec(text)
+  if (left) return { mark: shell, excerpt: left[0].slice(0, 120) }
   if (!expressionAlone.test(text)) return undefined
   const reaches = rules.some(({ mark, pattern, fields }) => mark === template && fields === every && pattern.test(text))
   return reaches ? { mark: template, excerpt: text.trim().slice(0, 120) } : undefined

@@ -15,8 +15,16 @@ const overrides: readonly Mark[] = [
     'override',
     0.7,
     literals("ignore;disregard;forget;neglect;dismiss;pay no attention;not follow;n't follow;stop following;set aside"),
-    `\\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|neglect|dismiss|pay no attention to|(?:do not|don['’]?t|stop) follow(?:ing)?|set aside)(?:${gap(2)}|${S})(?:${before}${gap(3)}${what}|${any}${gap(2)}${firm}|the${S}above\\b|user${S}(?:input|request|query|question)s?\\b)`,
+    `\\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?|neglect|dismiss|pay no attention to|(?:do not|don['’]?t|stop) follow(?:ing)?|set aside)(?:${gap(2)}|${S})(?:${before}${gap(3)}${what}|${any}${gap(2)}${firm}|the${S}above\\b|user${S}(?:input|request|query|question)s?\\b|what${S}(?:the${S}user|users?|they|he|she)${S}(?:asks?|asked|said|says|wants?|wanted|requests?|requested)\\b)`,
     130,
+  ),
+  mark(
+    'no-longer-bound',
+    'override',
+    0.5,
+    literals('no longer;not bound;freed from;exempt from'),
+    `\\byou${S}(?:are|['’]re)?${S}?(?:no${S}longer|not|freed|exempt)(?:${S}(?:bound|restricted|limited|constrained|subject|obliged))?(?:${S}(?:by|to|from))${gap(3)}${firm}`,
+    90,
   ),
   mark(
     'forget-everything',
@@ -61,6 +69,7 @@ const voices: readonly Mark[] = [
     '<\\|/?[\\p{L}_]{2,24}(?:\\|>|\\n|\\s)|<<sys>>|<start_of_turn>|\\[/?inst\\]',
     30,
   ),
+  mark('turn-in-json', 'role-marker', 0.3, literals('"role"'), '"role"\\s*:\\s*"(?:system|developer|assistant)"\\s*,\\s*"content"', 50),
   mark(
     'heading-role',
     'role-marker',

@@ -73,6 +73,8 @@ export function judge(flow: Flow): Verdict | undefined {
   const side = sideChannelOf(flow)
   if (source.grade === 'public') return undefined
   const sensitive = source.grade !== 'plain'
+  // One number or address in common can be anybody’s.
+  const thin = match.tokens < 2 && match.shingles < 2
   const verdicts: Verdict[] = []
   const add = (severity: Severity, confidence: number, reason: string) => verdicts.push(say(severity, confidence, reason))
 
@@ -98,7 +100,7 @@ export function judge(flow: Flow): Verdict | undefined {
   }
   if (source.grade === 'private' && !(source.place !== '' && source.place === flow.sinkPlace)) {
     if (sinkVisibility === 'public') {
-      if (outsideText) add('high', 0.9, 'private content is written to a public place after text of outsiders was read')
+      if (outsideText && !thin) add('high', 0.9, 'private content is written to a public place after text of outsiders was read')
       else if (!asked) add('medium', 0.7, 'private content is written to a public place')
     } else if (crossing && leaves && !asked && sinkVisibility === undefined)
       outsider
@@ -106,7 +108,7 @@ export function judge(flow: Flow): Verdict | undefined {
         : add('medium', 0.5, 'private content leaves for another server')
   }
   if (side && crossing && sensitive) {
-    if (side === 'strong') add('high', 0.9, `content of ${source.server} stands in an argument that the tool does not need`)
+    if (side === 'strong' && !thin) add('high', 0.9, `content of ${source.server} stands in an argument that the tool does not need`)
     else add('medium', 0.6, `content of ${source.server} stands in an argument that the tool hardly needs`)
   }
   if (transform !== 'none' && sensitive && leaves && !asked && (field?.isUrl || field?.isProse))

@@ -1,8 +1,7 @@
 /** The whole way of an event: receive, log, join, detect, store. CPU per event against JSON.parse, and how soon an alert follows. */
 import { encode } from '../collectors/otlp-bodies.ts'
 import { chunked, type SpanSpec, spans, tracesOf } from './events.ts'
-import { type Figure, median, type Part, percentile, type Run } from './measure.ts'
-import { alternate } from './measure.ts'
+import { alternate, type Figure, median, type Part, percentile, type Run } from './measure.ts'
 import { type Product, startProduct } from './product.ts'
 import { type Body, createSender, type Sender } from './sender.ts'
 
@@ -15,7 +14,7 @@ const bodyOf = (some: readonly SpanSpec[]): Body => ({
   type: 'application/x-protobuf',
 })
 
-type Round = Readonly<{ cpu: number; engineCpu: number | undefined; floor: number; ms: number }>
+type Round = Readonly<{ cpu: number; engineCpu: number | undefined; floor: number; perSecond: number }>
 
 /** One round: so many distinct spans as fast as they are taken, to the last row stored; then JSON.parse of the same spans. */
 async function round(product: Product, sender: Sender, some: readonly SpanSpec[]): Promise<Round> {
@@ -29,11 +28,43 @@ async function round(product: Product, sender: Sender, some: readonly SpanSpec[]
   const after = await product.usage()
   const [floor = Number.NaN] = await alternate([() => texts.forEach((text) => void JSON.parse(text))], 3)
   const engineCpu = after.engineCpu !== undefined && before.engineCpu !== undefined ? after.engineCpu - before.engineCpu : undefined
-  return { cpu: after.cpu - before.cpu, engineCpu, floor, ms }
+  return { cpu: after.cpu - before.cpu, engineCpu, floor, perSecond: (some.length / ms) * 1_000 }
+}
+
+const pacedPerBody = 16
+/** Stands where the time of sending will be written. */
+const placeholder = 0x0717_2737_4757_6777n
+
+/** ms from sending to the alert, at this many spans a second; every twelfth span leads to one. */
+async function paced(product: Product, sender: Sender, perSecond: number, seconds: number): Promise<number[]> {
+  const some = spans(Math.ceil(perSecond * seconds), { seed: 4_242, attackEvery: 12 })
+  for (const { message } of some) message.startTimeUnixNano = String(placeholder)
+  const mark = Buffer.alloc(8)
+  mark.writeBigUInt64LE(placeholder)
+  const bodies = chunked(some, pacedPerBody).map((chunk) => {
+    const body = bodyOf(chunk)
+    const bytes = Buffer.from(body.bytes)
+    const places: number[] = []
+    for (let at = bytes.indexOf(mark); at >= 0; at = bytes.indexOf(mark, at + 8)) places.push(at)
+    return { body: { ...body, bytes }, bytes, places }
+  })
+  await product.latencies()
+  const sent: Promise<void>[] = []
+  const from = performance.now()
+  for (const [at, { body, bytes, places }] of bodies.entries()) {
+    const due = from + (at * pacedPerBody * 1_000) / perSecond
+    while (performance.now() < due) await new Promise((resolve) => setTimeout(resolve, Math.max(1, due - performance.now())))
+    const now = BigInt(Date.now()) * 1_000_000n
+    for (const place of places) bytes.writeBigUInt64LE(now, place)
+    sent.push(sender.send(body))
+  }
+  await Promise.all(sent)
+  await product.settled()
+  return product.latencies()
 }
 
 async function run({ quick, say }: Run): Promise<readonly Figure[]> {
-  const count = quick ? 5_000 : 12_000
+  const count = quick ? 4_096 : 8_192
   const rounds = quick ? 2 : 4
   await using product = await startProduct()
   const sender = createSender(product.url)
@@ -41,24 +72,28 @@ async function run({ quick, say }: Run): Promise<readonly Figure[]> {
     await round(product, sender, spans(count / 2, { seed: 99 }))
     const taken: Round[] = []
     for (let n = 0; n < rounds; n += 1) {
-      taken.push(await round(product, sender, spans(count, { seed: n + 1 })))
-      const last = taken.at(-1) as Round
-      say(
-        `round ${n + 1}: main ${(last.cpu / count).toFixed(1)}, engine ${((last.engineCpu ?? Number.NaN) / count).toFixed(1)}, JSON.parse ${(last.floor / count).toFixed(2)} µs CPU per event; ${Math.round((count / last.ms) * 1000)} events/s`,
-      )
+      const one = await round(product, sender, spans(count, { seed: n + 1 }))
+      taken.push(one)
+      const each = (cpu: number | undefined): string => ((cpu ?? Number.NaN) / count).toFixed(1)
+      say(`µs CPU per event: main ${each(one.cpu)}, engine ${each(one.engineCpu)}, JSON.parse ${each(one.floor)}; ${Math.round(one.perSecond)} a second`)
     }
+    const { peak, enginePeak } = await product.usage()
+    const knee = median(taken.map(({ perSecond }) => perSecond))
+    const latencies = await paced(product, sender, knee * 0.7, quick ? 8 : 20)
     const ratio = (of: (one: Round) => number | undefined) => {
       const values = taken.map((one) => (of(one) ?? Number.NaN) / one.floor)
       return values.every(Number.isFinite) ? median(values) : undefined
     }
-    const { peak, enginePeak } = await product.usage()
-    const note = 'CPU of the engine can only be read on Linux'
+    const note = 'needs Linux’ /proc'
+    const late = `${latencies.length} alerts at ${Math.round(knee * 0.7)} spans a second, 70 % of what was taken`
     return [
       { name: 'whole pipeline, CPU per event', value: ratio((one) => one.engineCpu && one.cpu + one.engineCpu), unit: '× JSON.parse', aim: { atMost: 15 }, note },
       { name: '… of it the main process', value: ratio((one) => one.cpu), unit: '× JSON.parse' },
       { name: '… of it the database engine', value: ratio((one) => one.engineCpu), unit: '× JSON.parse', note },
-      { name: 'peak memory, main process', value: peak, unit: 'MiB' },
-      { name: 'peak memory, database engine', value: enginePeak, unit: 'MiB' },
+      { name: 'event to alert, p50', value: latencies.length > 0 ? percentile(latencies, 0.5) : undefined, unit: 'ms', note: late },
+      { name: 'event to alert, p99', value: latencies.length > 0 ? percentile(latencies, 0.99) : undefined, unit: 'ms', aim: { atMost: 50 }, note: late },
+      { name: 'peak memory, main process', value: peak, unit: 'MiB', note },
+      { name: 'peak memory, database engine', value: enginePeak, unit: 'MiB', note },
     ]
   } finally {
     sender.close()
@@ -66,4 +101,3 @@ async function run({ quick, say }: Run): Promise<readonly Figure[]> {
 }
 
 export const pipelinePart: Part = { name: 'pipeline', about: 'receive → log → join → detect → store', run }
-void percentile

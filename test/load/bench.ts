@@ -1,0 +1,34 @@
+/** `npm run bench [-- [--quick] [part …]]`: every figure as a ratio taken in one run, with its aim, met or not. Exits 0 unless it could not run. */
+import { contentPart } from './content.ts'
+import { type Aim, type Figure, met, type Part, type Run } from './measure.ts'
+import { pipelinePart } from './pipeline.ts'
+import { stagesPart } from './stages.ts'
+import { storePart } from './store.ts'
+import { tapsPart } from './taps.ts'
+
+const parts: readonly Part[] = [stagesPart, contentPart, storePart, tapsPart, pipelinePart]
+
+const digits = (value: number): string => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2))
+const aimOf = (aim: Aim): string => ('atMost' in aim ? `≤ ${aim.atMost}` : `≥ ${aim.atLeast}`)
+
+function line({ name, value, unit, aim, note }: Figure): string {
+  const shown = value === undefined ? 'not measured' : `${digits(value)} ${unit}`
+  const judged = aim === undefined ? '' : `${aimOf(aim)} ${value === undefined ? '' : met(value, aim) ? 'met' : 'MISSED'}`
+  return `| ${name.padEnd(40)} | ${shown.padEnd(40)} | ${judged.padEnd(14)} | ${value === undefined || !note?.startsWith('needs') ? (note ?? '') : ''} |`
+}
+
+const asked = process.argv.slice(2)
+const quick = asked.includes('--quick')
+const names = asked.filter((name) => name !== '--quick')
+const unknown = names.filter((name) => !parts.some((part) => part.name === name))
+if (unknown.length > 0) {
+  process.stderr.write(`no such part: ${unknown.join(', ')}; parts are ${parts.map(({ name }) => name).join(', ')}\n`)
+  process.exit(2)
+}
+const run: Run = { quick, say: (text) => void process.stderr.write(`  ${text}\n`) }
+process.stdout.write(`| figure | measured | aim | |\n| --- | --- | --- | --- |\n`)
+for (const part of parts) {
+  if (names.length > 0 && !names.includes(part.name)) continue
+  process.stderr.write(`${part.name}: ${part.about}\n`)
+  for (const figure of await part.run(run)) process.stdout.write(`${line(figure)}\n`)
+}
