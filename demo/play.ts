@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import type { DemoStory, Step } from './stories.ts'
@@ -22,6 +23,9 @@ function commandOf(story: DemoStory, step: Step, { root }: Stage): string[] {
   if (step.server === 'memory') return [npm('memory')]
   return [join(import.meta.dirname, 'story-server.ts'), story.id, step.server, root]
 }
+
+/** A model thinks between what it reads and what it does. */
+const thinkMs = 300
 
 /** Answers how many calls were made per tool. A server that restarts in another phase is connected anew. */
 export async function play(story: DemoStory, stage: Stage): Promise<Map<string, number>> {
@@ -50,6 +54,7 @@ export async function play(story: DemoStory, stage: Stage): Promise<Map<string, 
       const args = JSON.parse(JSON.stringify(step.arguments).replaceAll('$ROOT', stage.root)) as Record<string, unknown>
       await connected.client.callTool({ name: step.tool, arguments: args })
       made.set(step.tool, (made.get(step.tool) ?? 0) + 1)
+      await setTimeout(thinkMs)
     }
   } finally {
     for (const server of [...open.keys()]) await close(server)

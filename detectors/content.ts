@@ -6,6 +6,7 @@ import { RE2JS } from 're2js'
 import type { Hit, Pattern, TextPart, TextPosition } from '../schemas/detector.ts'
 import { Fault } from '../schemas/errors.ts'
 import { buildAutomaton } from './automaton.ts'
+import { requiredWords } from './factors.ts'
 import { fold, foldPattern, SKIPPED } from './fold.ts'
 
 const WINDOW_MAX = 240
@@ -15,46 +16,80 @@ const WIDE = 8
 const HITS_PER_PART_MAX = 256
 const EXCERPT_MAX = 200
 
-type Compiled = Readonly<{ pattern: Pattern; verify: RE2JS | undefined; windowMax: number; positions: ReadonlySet<TextPosition> }>
+/** `required`: of each of these sets of literals one has to stand in the window. */
+type Compiled = Readonly<{
+  pattern: Pattern
+  verify: RE2JS | undefined
+  windowMax: number
+  positions: ReadonlySet<TextPosition>
+  required: readonly (readonly number[])[]
+}>
+/** One literal of the automaton: the patterns it gates, and whether a pattern requires it beside its own. */
+type Literal = { text: string; owners: number[]; required: boolean }
 export type ContentPass = Readonly<{
   /** Hits in order of parts, then of place. `windowsSkipped` counts candidates after the 256th hit of a pattern in a part. */
   scan: (parts: readonly TextPart[]) => Hit[]
   windowsSkipped: () => number
 }>
 
-function compile(pattern: Pattern): Compiled {
+function compile(pattern: Pattern, literalOf: (text: string) => number): Compiled {
   if (pattern.literals.length === 0)
     throw new Fault('CONFIG_INVALID', `pattern ${pattern.id} has no literal: it would cost as much as all others`)
+  const source = pattern.verify === undefined ? undefined : foldPattern(pattern.verify)
   return {
     pattern,
-    verify: pattern.verify === undefined ? undefined : RE2JS.compile(foldPattern(pattern.verify), RE2JS.CASE_INSENSITIVE | RE2JS.DOTALL),
+    verify: source === undefined ? undefined : RE2JS.compile(source, RE2JS.CASE_INSENSITIVE | RE2JS.DOTALL),
     windowMax: pattern.windowMax ?? WINDOW_MAX,
     positions: new Set(pattern.positions),
+    required: source === undefined ? [] : requiredWords(source, pattern.literals.map(fold)).map((set) => set.map(literalOf)),
   }
+}
+
+function compileAll(patterns: readonly Pattern[]): { compiled: readonly Compiled[]; literals: readonly Literal[] } {
+  const literals: Literal[] = []
+  const byText = new Map<string, number>()
+  const literalOf = (text: string): number => {
+    const known = byText.get(text)
+    if (known !== undefined) return known
+    byText.set(text, literals.length)
+    return literals.push({ text, owners: [], required: false }) - 1
+  }
+  const compiled = patterns.map((pattern) => compile(pattern, literalOf))
+  for (const { required } of compiled) for (const set of required) for (const index of set) (literals[index] as Literal).required = true
+  patterns.forEach((pattern, owner) => {
+    for (const literal of new Set(pattern.literals.map(fold))) {
+      if (literal.length < 2) throw new Fault('CONFIG_INVALID', `pattern ${pattern.id}: literal "${literal}" is too short`)
+      ;(literals[literalOf(literal)] as Literal).owners.push(owner)
+    }
+  })
+  return { compiled, literals }
 }
 
 /** Compiles the patterns of all detectors into one pass. Ids must be unique; a literal shorter than 2 characters does not load. */
 export function createContentPass(patterns: readonly Pattern[]): ContentPass {
-  const compiled = patterns.map(compile)
-  const literals: { literal: string; owner: number }[] = []
-  compiled.forEach(({ pattern }, owner) => {
-    for (const literal of pattern.literals) {
-      if (literal.length < 2) throw new Fault('CONFIG_INVALID', `pattern ${pattern.id}: literal "${literal}" is too short`)
-      literals.push({ literal: fold(literal), owner })
-    }
-  })
-  const automaton = buildAutomaton(literals.map(({ literal }) => literal))
+  const { compiled, literals } = compileAll(patterns)
+  const automaton = buildAutomaton(literals.map(({ text }) => text))
   let skipped = 0
 
   const scanPart = (part: TextPart, hits: Hit[]) => {
     const folded = fold(part.text)
-    const reach = new Map<number, { until: number; windows: number; hits: number }>()
+    const places = new Map<number, number[]>()
+    const candidates: { literal: Literal; end: number }[] = []
     automaton.walk(folded, (index, end) => {
-      const entry = literals[index] as { literal: string; owner: number }
-      const candidate = compiled[entry.owner] as Compiled
+      const literal = literals[index] as Literal
+      if (literal.required) {
+        const ends = places.get(index)
+        if (ends) ends.push(end)
+        else places.set(index, [end])
+      }
+      if (literal.owners.length > 0) candidates.push({ literal, end })
+    })
+    const reach = new Map<number, { until: number; windows: number; hits: number }>()
+    const judge = (owner: number, { text }: Literal, end: number) => {
+      const candidate = compiled[owner] as Compiled
       if (!candidate.positions.has(part.position)) return
-      const seen = reach.get(entry.owner) ?? { until: 0, windows: 0, hits: 0 }
-      const start = Math.max(0, end - entry.literal.length)
+      const seen = reach.get(owner) ?? { until: 0, windows: 0, hits: 0 }
+      const start = Math.max(0, end - text.length)
       if (start < seen.until) return
       if (seen.hits >= HITS_PER_PART_MAX) {
         skipped += 1
@@ -62,12 +97,14 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
       }
       const wide = seen.windows >= WINDOWS_PER_PART_MAX
       const to = end + candidate.windowMax * (wide ? WIDE : 1)
-      const hit = verified(candidate, part, folded, { start, end, to, wide })
+      const possible = candidate.required.every((set) => stands(set, places, start - candidate.windowMax, to))
+      const hit = possible ? verified(candidate, part, folded, { start, end, to, wide }) : undefined
       // A wide window without a match has answered for every candidate whose own window lies inside it.
-      const until = hit ? hit.end : wide ? to - candidate.windowMax - entry.literal.length : seen.until
-      reach.set(entry.owner, { until, windows: seen.windows + 1, hits: seen.hits + (hit ? 1 : 0) })
+      const until = hit ? hit.end : wide ? to - candidate.windowMax - text.length : seen.until
+      reach.set(owner, { until, windows: seen.windows + 1, hits: seen.hits + (hit ? 1 : 0) })
       if (hit) hits.push(hit)
-    })
+    }
+    for (const { literal, end } of candidates) for (const owner of literal.owners) judge(owner, literal, end)
   }
   return {
     scan: (parts) => {
@@ -77,6 +114,23 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
     },
     windowsSkipped: () => skipped,
   }
+}
+
+/** Does one of these literals end between the two places? */
+function stands(set: readonly number[], places: ReadonlyMap<number, readonly number[]>, from: number, to: number): boolean {
+  for (const index of set) {
+    const ends = places.get(index)
+    if (ends === undefined) continue
+    let low = 0
+    let high = ends.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((ends[middle] as number) <= from) low = middle + 1
+      else high = middle
+    }
+    if (low < ends.length && (ends[low] as number) <= to) return true
+  }
+  return false
 }
 
 type Place = Readonly<{ start: number; end: number; to: number; wide: boolean }>

@@ -35,7 +35,7 @@ type Batch = Readonly<{ body: Uint8Array; events: number }>
 const adoptEveryMs = 60_000
 
 export function createSender(options: SenderOptions): Sender {
-  const { spool, lingerMs = 200, batchEventsMax = 512, batchCharsMax = 4 * 1024 * 1024, queueCharsMax = 16 * 1024 * 1024 } = options
+  const { spool, lingerMs = 50, batchEventsMax = 512, batchCharsMax = 4 * 1024 * 1024, queueCharsMax = 16 * 1024 * 1024 } = options
   const count = { added: 0, sent: 0, spooled: 0, refused: 0, dropped: 0 }
   const losses = new Map<string, number>()
   const line = createLine(options)

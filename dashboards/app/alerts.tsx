@@ -100,13 +100,13 @@ function Row({ alert, fresh }: { alert: Alert; fresh: boolean }) {
           <Text value={alert.summary} max={200} />
         </div>
       </td>
-      <td>
+      <td class="name">
         <ServerName id={alert.server_key} alias={alert.server_alias} />
       </td>
-      <td>
+      <td class="name">
         <Text value={toolNamed(alert) || '–'} max={60} />
       </td>
-      <td>
+      <td class="name">
         <Text value={alert.actor} max={60} />
       </td>
       <td class="numeric">

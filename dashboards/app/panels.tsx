@@ -13,8 +13,6 @@ import { Text } from './text.tsx'
 import { useData } from './use-data.ts'
 
 const rowsShownMax = 12
-/** A table of this many columns takes the whole width. */
-const wideFrom = 5
 export type Span = Readonly<{ since: string | undefined; step: number }>
 
 const textOf = (value: unknown): string => (value === null || value === undefined ? '' : String(value))
@@ -140,10 +138,9 @@ export function PanelCard({ panel, span }: { panel: Panel; span: Span }) {
   const asked = { ...params, ...(ranged ? { since: span.since } : {}), ...(panel.kind === 'series' ? { step: span.step } : {}) }
   const { value, problem } = useData<Listed<Row>>(urlOf(['queries', query], asked), 10_000)
   const rows = only === undefined ? value?.items : value?.items.filter((row) => only.values.includes(textOf(row[only.column])))
-  const wide = panel.kind === 'table' && panel.columns.length >= wideFrom ? 'wide' : ''
   const rest = (rows?.length ?? 0) - rowsShownMax
   return (
-    <div class={`panel ${panel.kind} ${wide}`}>
+    <div class={`panel ${panel.kind}`}>
       <Card title={panel.title} about={panel.about} id={`panel-${panel.id}`}>
         {rows === undefined ? <Waiting problem={problem} what="panel" /> : <Drawn panel={panel} rows={rows} step={span.step} />}
         {rest > 0 && (panel.kind === 'bars' || panel.kind === 'table') && <p class="quiet">and {number(rest)} more</p>}

@@ -28,9 +28,13 @@ const quoted = (part: string): string => (/^[\w@%+=:,./-]+$/.test(part) ? part :
 const isTelemetry = ({ dialect, signal }: Connection) => dialect !== tapDialect && (signal === 'span' || signal === 'log')
 
 function stdio({ command: [command = '', ...first] }: Ways): Snippet {
-  const server = ['npx', '-y', '@modelcontextprotocol/server-filesystem', '/home/you/work']
   const list = (parts: readonly string[]) => parts.map((part) => JSON.stringify(part)).join(', ')
-  const own = list([...first, 'tap', 'stdio', '--server', 'files', '--'])
+  const tap = ['tap', 'stdio', '--server', 'files', '--']
+  const server = [
+    ['npx', '-y'],
+    ['@modelcontextprotocol/server-filesystem', '/home/you/work'],
+  ]
+  const rows = [first, tap, ...server].filter((row) => row.length > 0).map((row) => `        ${list(row)}`)
   return {
     id: 'stdio',
     title: 'A server on this machine (stdio)',
@@ -41,8 +45,7 @@ function stdio({ command: [command = '', ...first] }: Ways): Snippet {
       '    "files": {',
       `      "command": ${JSON.stringify(command)},`,
       '      "args": [',
-      `        ${own},`,
-      `        ${list(server)}`,
+      rows.join(',\n'),
       '      ]',
       '    }',
       '  }',

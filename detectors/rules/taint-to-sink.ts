@@ -16,6 +16,10 @@ const PROMPTS_MAX = 4
 const PROMPT_CHARS_MAX = 2_000
 const FAILED_MAX = 32
 const RETRY_NS = 300_000_000_000n
+/** Taps send on their own: what came in may arrive after what went out. So late, and so many calls, it is looked at again. */
+const LATE_NS = 10_000_000_000n
+const SINKS_MAX = 4
+const SINK_BYTES_MAX = 16_384
 
 type Memory = {
   sources: Sources
@@ -26,8 +30,10 @@ type Memory = {
   said: number[]
   /** Tools that failed, and when. */
   failed: Map<string, bigint>
+  /** The last calls with arguments, for what arrives late. */
+  sinks: McpEvent[]
 }
-const initial = (): Memory => ({ sources: noSources(), named: new Map(), flagged: [], prompts: [], said: [], failed: new Map() })
+const initial = (): Memory => ({ sources: noSources(), named: new Map(), flagged: [], prompts: [], said: [], failed: new Map(), sinks: [] })
 
 const sendingVerb =
   /\b(?:send|post|upload|forward|report|sync|deliver|submit|copy|push|transmit|mirror|backup|log|relay|pass|share|notify|register|call)\w{0,3}\b/i
@@ -251,6 +257,8 @@ export default defineDetector({
         settings.ownDestinations.some((end) => value === end || value.endsWith(`@${end}`) || value.endsWith(`.${end}`)),
       )
       if (!own) yield* findings(memory, event, destinations)
+      if (!own && (event.argsBytes ?? 0) <= SINK_BYTES_MAX) memory.sinks.push(event)
+      if (memory.sinks.length > SINKS_MAX) memory.sinks.shift()
       expect(memory.sources, event)
     } else if (event.method === 'resources/read' && event.kind !== 'response') expect(memory.sources, event)
     if (event.outcome === 'tool_error' && event.method === 'tools/call') {
@@ -258,6 +266,9 @@ export default defineDetector({
       if (memory.failed.size > FAILED_MAX) memory.failed.delete(memory.failed.keys().next().value as string)
     }
     remember(memory, event, subject.texts)
+    for (const sink of memory.sinks) {
+      if (sink.time > event.time && sink.time - event.time < LATE_NS) yield* findings(memory, sink, destinationsOf(sink))
+    }
   },
 
   examples: taintExamples,

@@ -106,6 +106,10 @@ const exampleOf = /(?:e\.?g\.?|examples?|for instance|such as|like|format|i\.e\.
 const catchers =
   /webhook\.site|requestbin|pipedream\.net|ngrok|interact\.sh|\boast\.|burpcollaborator|beeceptor|hookbin|requestcatcher|transfer\.sh|discord(?:app)?\.com\/api\/webhooks|api\.telegram\.org\/bot/i
 
+/** What is rightly kept off the screen. */
+const keptFromPeople =
+  /passwor|passwort|kennwort|contrase|mot de passe|senha\b|has[lł]o\b|пароль|пароли|密码|密碼|パスワード|비밀번호|كلمة المرور|(?:api|access|secret|private)[ _-]?(?:key|token)|\btokens?\b|credential|raw (?:json|data|ids?)|stack ?trace|internal (?:ids?|identifiers?)/i
+
 function gradeOf(mark: Found, part: TextPart): Severity | undefined {
   const text = part.text.slice(mark.start, mark.end)
   // Commands stand in quotation marks wherever they are told.
@@ -117,6 +121,7 @@ function gradeOf(mark: Found, part: TextPart): Severity | undefined {
   )
     return 'medium'
   if (mark.quoted) return 'low'
+  if (mark.kind === 'conceal' && keptFromPeople.test(text)) return 'low'
   if (mark.kind === 'read-secret')
     return firmPlace.test(text) && !warning.test(part.text.slice(Math.max(0, mark.start - 80), mark.end + 40)) ? 'medium' : 'low'
   if (mark.id === 'send-to-person') {

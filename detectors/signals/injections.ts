@@ -102,7 +102,12 @@ const rules: readonly Rule[] = [
     every,
     /<#assign|\[#assign|\?new\(\)|<%[=@!]?[^%]{0,300}(?:system|popen|exec|import|Runtime|File\.|IO\.|`)|\b__(?:import|class|globals|subclasses|builtins|mro)__|\bgetRuntime\s*\(\s*\)\s*\.\s*exec|java\.lang\.(?:Runtime|ProcessBuilder)|\bos\.(?:system|popen|exec\w*)\s*\(|\bsubprocess\.(?:call|run|popen|check_output)\s*\(|\bchild_process\b|process\.mainModule|\beval\s*\(\s*(?:base64|atob|compile|request|input)/i,
   ),
-  rule(template, words, /\{\{[^}]{1,200}\}\}|<%[=@][^%]{1,200}%>|#\{[^}]{1,200}\}|\$\{\{|\$\{\d+\s*[*+/-]\s*\d+\}|\$\{jndi:/i),
+  // A name in braces is a placeholder that somebody filled in late; a calculation is a probe.
+  rule(
+    template,
+    words,
+    /\{\{(?!\s*[\w$]+(?:\.[\w$]+){0,5}\s*\}\})[^}]{1,200}\}\}|<%[=@][^%]{1,200}%>|#\{[^}]{1,200}\}|\$\{\{(?!\s*[\w.]{1,60}\s*\}\})|\$\{\d+\s*[*+/-]\s*\d+\}|\$\{jndi:/i,
+  ),
   rule(
     markup,
     every,

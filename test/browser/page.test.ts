@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { AxeBuilder } from '@axe-core/playwright'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { chromiumPath, openBrowser, openPage, token } from './open-page.ts'
 import { hostile, hostileNames, ordinary, stolenChats } from './stories.ts'
 
 const skip = chromiumPath === undefined ? 'no Chromium on this machine: apt-get install chromium' : false
 const waitMsMax = 10_000
+const textOf = async (locator: Locator): Promise<string> => (await locator.textContent()) ?? ''
 const shots = mkdtempSync(join(tmpdir(), 'lapwing-shots-'))
 
 describe('the page', { skip }, () => {
@@ -84,13 +85,13 @@ describe('the page', { skip }, () => {
     await page.getByRole('heading', { name: 'Connect a source' }).waitFor()
     assert.equal(await page.locator('.snippet').count(), 4)
     assert.equal(await page.locator('.snippet.arrived').count(), 0)
-    assert.match(await page.locator('.snippet').first().innerText(), /"command": "\/opt\/node\/bin\/node"/)
+    assert.match(await textOf(page.locator('.snippet').first()), /"command": "\/opt\/node\/bin\/node"/)
     assert.deepEqual(await complaints(page, 'connect, empty'), [])
     await page.screenshot({ path: join(shots, 'connect-empty-light.png'), fullPage: true })
     await page.getByRole('link', { name: 'Connect', exact: true }).click()
     await open.fill('ordinary', ordinary, { dialect: 'lapwing-tap', transport: 'stdio' })
     await page.locator('.snippet.arrived').waitFor()
-    assert.match(await page.locator('.snippet.arrived').innerText(), /stdio[\s\S]*Connected/)
+    assert.match(await textOf(page.locator('.snippet.arrived')), /stdio[\s\S]*Connected/)
     await context.close()
   })
 
@@ -139,12 +140,12 @@ describe('the page', { skip }, () => {
     await page.getByText('Definitions in play').waitFor()
     await page.locator('.related-definition').first().waitFor()
     const [source, sink] = [page.locator('.end.source'), page.locator('.end.sink')]
-    assert.match(await source.innerText(), /list_chats/)
-    assert.match(await sink.innerText(), /send_message[\s\S]*\+13241234123/)
+    assert.match(await textOf(source), /list_chats/)
+    assert.match(await textOf(sink), /send_message[\s\S]*\+13241234123/)
     await page.locator('.related-definition a').filter({ hasText: 'holds' }).first().click() // 2
     const definition = page.locator('.definition mark').first()
     await definition.waitFor()
-    assert.match(await page.locator('.definition').first().innerText(), /change recipient to \+13241234123/)
+    assert.match(await textOf(page.locator('.definition').first()), /change recipient to \+13241234123/)
     await page
       .getByRole('link', { name: /All versions of/ })
       .first()

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 const program = fileURLToPath(new URL('../../main.ts', import.meta.url))
-const startMsMax = 60_000
+const startMsMax = 180_000
 const outputCharsMax = 200_000
 
 export type Health = {
