@@ -1,28 +1,29 @@
-/** The command line: picks a verb from commands/, which puts the stages together. */
+/** The command line: loads the verb that is asked for from commands/, which puts the stages together. */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { configCommand, environmentOf } from './commands/config.ts'
-import { demoCommand } from './commands/demo.ts'
-import { detectCommand, exitCodeOf } from './commands/detect.ts'
-import { normaliseCommand } from './commands/normalise.ts'
-import { quietOnClosedPipe } from './commands/print.ts'
-import { startCommand } from './commands/start.ts'
-import { tapCommand } from './commands/tap.ts'
+import { exitCodeOf, quietOnClosedPipe } from './commands/print.ts'
 import { Fault } from './schemas/errors.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as { version: string }
+
+/** Loaded one by one: a tap stands in front of every server of a host and must be there at once. */
+const verbs = new Map<string, () => Promise<Command>>([
+  ['start', async () => (await import('./commands/start.ts')).startCommand(version)],
+  ['demo', async () => (await import('./commands/demo.ts')).demoCommand(version)],
+  ['tap', async () => (await import('./commands/tap.ts')).tapCommand((await import('./commands/config.ts')).environmentOf())],
+  ['detect', async () => (await import('./commands/detect.ts')).detectCommand()],
+  ['normalise', async () => (await import('./commands/normalise.ts')).normaliseCommand()],
+  ['config', async () => (await import('./commands/config.ts')).configCommand()],
+])
 
 const program = new Command('lapwing')
   .description('Security observability and detection for the Model Context Protocol')
   .version(version)
   .enablePositionalOptions()
   .showHelpAfterError()
-  .addCommand(startCommand(version))
-  .addCommand(demoCommand(version))
-  .addCommand(tapCommand(environmentOf()))
-  .addCommand(detectCommand())
-  .addCommand(normaliseCommand())
-  .addCommand(configCommand())
+const asked = verbs.get(process.argv[2] ?? '')
+const justVersion = /^(--version|-V)$/.test(process.argv[2] ?? '')
+for (const load of justVersion ? [] : asked ? [asked] : verbs.values()) program.addCommand(await load())
 
 quietOnClosedPipe()
 try {

@@ -7,7 +7,6 @@ import { prepareDetectors, type Verdicts } from '../detectors/engine.ts'
 import { createInline, type Inline } from '../detectors/inline.ts'
 import type { Alert } from '../schemas/alert.ts'
 import type { Signal } from '../schemas/detector.ts'
-import { Fault } from '../schemas/errors.ts'
 import { rfc3339 } from '../schemas/semconv.ts'
 import { createOtlpFile } from './otlp-file.ts'
 import { print } from './print.ts'
@@ -93,8 +92,3 @@ function signalLine(item: string, message: number, signal: Signal) {
 /** Control characters of outside text must not reach a terminal. */
 const readable = (item: string, message: number, severity: string, detector: string, summary: string): string =>
   `${item}:${message}  ${severity.padEnd(13)} ${detector.padEnd(26)} ${summary}`.replace(/[\p{Cc}\p{Cf}]/gu, '·')
-
-/** Exit code of an unreadable input is 2, as the command line promises. */
-export function exitCodeOf(error: unknown): number {
-  return error instanceof Fault && (error.code === 'INPUT_UNREADABLE' || error.code === 'CONFIG_INVALID') ? 2 : 1
-}

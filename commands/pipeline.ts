@@ -45,6 +45,8 @@ export type PipelineOptions = Readonly<{
   version: string
   log: Logger
   onVerdicts?: (verdicts: Verdicts) => void
+  /** The log can take nothing more: whoever runs the pipeline should end it and start it anew. */
+  onFatal?: (error: unknown) => void
 }>
 
 const settlePollMs = 25
@@ -58,14 +60,16 @@ function osUser(): string {
   }
 }
 
-export async function openPipeline({ config, version, log, onVerdicts }: PipelineOptions): Promise<Pipeline> {
+export async function openPipeline({ config, version, log, onVerdicts, onFatal }: PipelineOptions): Promise<Pipeline> {
   const { dataDir } = config
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   await using opening = new AsyncDisposableStack()
   const keys = openKeys(dataDir)
-  const bus = opening.use(
-    await openLog({ dir: join(dataDir, 'log'), ...config.log, seal: keys.seal, onFault: (error) => log.warn({ error }, 'bus fault') }),
-  )
+  const busFault = (error: unknown) => {
+    log.warn({ error }, 'bus fault')
+    if (error instanceof Fault && error.code === 'BUS_IO') onFatal?.(error)
+  }
+  const bus = opening.use(await openLog({ dir: join(dataDir, 'log'), ...config.log, seal: keys.seal, onFault: busFault }))
   const store = opening.use(
     await openStore({ kind: 'embedded', dir: join(dataDir, 'store'), querySecondsMax: config.store.querySecondsMax }),
   )

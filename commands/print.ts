@@ -1,5 +1,6 @@
-/** Writes a line to stdout and waits where the reader is slow; a reader that went away ends the command quietly. */
+/** How commands speak: lines to stdout, waiting where the reader is slow, a quiet end where it went away, and exit codes. */
 import { once } from 'node:events'
+import { Fault } from '../schemas/errors.ts'
 
 export async function print(line: string): Promise<void> {
   if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')
@@ -10,4 +11,9 @@ export function quietOnClosedPipe(): void {
     if (error.code === 'EPIPE') process.exit(0)
     throw error
   })
+}
+
+/** Exit code of an unreadable input is 2, as the command line promises. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof Fault && (error.code === 'INPUT_UNREADABLE' || error.code === 'CONFIG_INVALID') ? 2 : 1
 }

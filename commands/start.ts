@@ -15,7 +15,7 @@ export function startCommand(version: string): Command {
       )
       const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop())
-      await using pipeline = await openPipeline({ config, version, log })
+      await using pipeline = await openPipeline({ config, version, log, onFatal: () => process.exit(1) })
       process.stdout.write(
         [
           '',

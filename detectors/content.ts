@@ -6,7 +6,7 @@ import { RE2JS } from 're2js'
 import type { Hit, Pattern, TextPart, TextPosition } from '../schemas/detector.ts'
 import { Fault } from '../schemas/errors.ts'
 import { buildAutomaton } from './automaton.ts'
-import { requiredWords } from './factors.ts'
+import { answers, mapNeed, type Need, needOf } from './factors.ts'
 import { fold, foldPattern, SKIPPED } from './fold.ts'
 
 const WINDOW_MAX = 240
@@ -16,13 +16,13 @@ const WIDE = 8
 const HITS_PER_PART_MAX = 256
 const EXCERPT_MAX = 200
 
-/** `required`: of each of these sets of literals one has to stand in the window. */
+/** `need`: which other literals have to stand in the window. */
 type Compiled = Readonly<{
   pattern: Pattern
   verify: RE2JS | undefined
   windowMax: number
   positions: ReadonlySet<TextPosition>
-  required: readonly (readonly number[])[]
+  need: Need<number> | undefined
 }>
 /** One literal of the automaton: the patterns it gates, and whether a pattern requires it beside its own. */
 type Literal = { text: string; owners: number[]; required: boolean }
@@ -36,12 +36,13 @@ function compile(pattern: Pattern, literalOf: (text: string) => number): Compile
   if (pattern.literals.length === 0)
     throw new Fault('CONFIG_INVALID', `pattern ${pattern.id} has no literal: it would cost as much as all others`)
   const source = pattern.verify === undefined ? undefined : foldPattern(pattern.verify)
+  const need = source === undefined ? undefined : needOf(source, pattern.literals.map(fold))
   return {
     pattern,
     verify: source === undefined ? undefined : RE2JS.compile(source, RE2JS.CASE_INSENSITIVE | RE2JS.DOTALL),
     windowMax: pattern.windowMax ?? WINDOW_MAX,
     positions: new Set(pattern.positions),
-    required: source === undefined ? [] : requiredWords(source, pattern.literals.map(fold)).map((set) => set.map(literalOf)),
+    need: need && mapNeed(need, literalOf),
   }
 }
 
@@ -55,7 +56,7 @@ function compileAll(patterns: readonly Pattern[]): { compiled: readonly Compiled
     return literals.push({ text, owners: [], required: false }) - 1
   }
   const compiled = patterns.map((pattern) => compile(pattern, literalOf))
-  for (const { required } of compiled) for (const set of required) for (const index of set) (literals[index] as Literal).required = true
+  for (const literal of literals) literal.required = true // so far all come from needs
   patterns.forEach((pattern, owner) => {
     for (const literal of new Set(pattern.literals.map(fold))) {
       if (literal.length < 2) throw new Fault('CONFIG_INVALID', `pattern ${pattern.id}: literal "${literal}" is too short`)
@@ -73,14 +74,14 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
 
   const scanPart = (part: TextPart, hits: Hit[]) => {
     const folded = fold(part.text)
-    const places = new Map<number, number[]>()
+    const places: (number[] | undefined)[] = new Array(literals.length)
     const candidates: { literal: Literal; end: number }[] = []
     automaton.walk(folded, (index, end) => {
       const literal = literals[index] as Literal
       if (literal.required) {
-        const ends = places.get(index)
+        const ends = places[index]
         if (ends) ends.push(end)
-        else places.set(index, [end])
+        else places[index] = [end]
       }
       if (literal.owners.length > 0) candidates.push({ literal, end })
     })
@@ -97,7 +98,8 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
       }
       const wide = seen.windows >= WINDOWS_PER_PART_MAX
       const to = end + candidate.windowMax * (wide ? WIDE : 1)
-      const possible = candidate.required.every((set) => stands(set, places, start - candidate.windowMax, to))
+      const { need, windowMax } = candidate
+      const possible = need === undefined || answers(need, (index) => stands(places[index], start - windowMax, to))
       const hit = possible ? verified(candidate, part, folded, { start, end, to, wide }) : undefined
       // A wide window without a match has answered for every candidate whose own window lies inside it.
       const until = hit ? hit.end : wide ? to - candidate.windowMax - text.length : seen.until
@@ -116,21 +118,17 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
   }
 }
 
-/** Does one of these literals end between the two places? */
-function stands(set: readonly number[], places: ReadonlyMap<number, readonly number[]>, from: number, to: number): boolean {
-  for (const index of set) {
-    const ends = places.get(index)
-    if (ends === undefined) continue
-    let low = 0
-    let high = ends.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((ends[middle] as number) <= from) low = middle + 1
-      else high = middle
-    }
-    if (low < ends.length && (ends[low] as number) <= to) return true
+/** Does one of these ends lie between the two places? */
+function stands(ends: readonly number[] | undefined, from: number, to: number): boolean {
+  if (ends === undefined) return false
+  let low = 0
+  let high = ends.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((ends[middle] as number) <= from) low = middle + 1
+    else high = middle
   }
-  return false
+  return low < ends.length && (ends[low] as number) <= to
 }
 
 type Place = Readonly<{ start: number; end: number; to: number; wide: boolean }>

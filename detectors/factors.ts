@@ -1,41 +1,72 @@
 /**
- * Words without which a pattern cannot match, read off its source: a list of sets, of each of which one word has to occur.
+ * Words without which a pattern cannot match, read off its source: of each list of words one has to occur, of lists all or any.
  * What is not understood requires nothing, so that no match is ever lost.
  */
 import { fold } from './fold.ts'
 
 const EXACT_MAX = 64
-const SETS_MAX = 3
-const WORD_MIN = 3
+const WORD_MIN = 2
+const TELLING_MIN = 3
 
-/** `exact`: all that it can match, where these are few. `sets`: one word of each must occur. */
-type Node = Readonly<{ exact: readonly string[] | undefined; sets: readonly (readonly string[])[] }>
-const anything: Node = { exact: undefined, sets: [] }
-const nothing: Node = { exact: [''], sets: [] }
+export type Need<W> = Readonly<{ words: readonly W[] } | { all: readonly Need<W>[] } | { any: readonly Need<W>[] }>
+/** `exact`: all that it can match, where these are few; else what it needs, undefined for nothing. */
+type Node = Readonly<{ exact: readonly string[] } | { exact?: undefined; need: Need<string> | undefined }>
+const anything: Node = { need: undefined }
+const nothing: Node = { exact: [''] }
 
 /** Thrown to give up, never let out. */
 const unclear = Symbol('unclear')
 type Source = { text: string; at: number }
 
 /** `given` are words of which one is known to occur: what they already answer is not asked. */
-export function requiredWords(source: string, given: readonly string[]): string[][] {
+export function needOf(source: string, given: readonly string[]): Need<string> | undefined {
   try {
     const from: Source = { text: source, at: 0 }
-    const node = alternation(from)
-    if (from.at < source.length) return []
-    return usable(node)
-      .map((set) => [...new Set(set.map(fold))])
-      .filter((set) => !given.every((word) => set.some((required) => word.includes(required))))
-      .slice(0, SETS_MAX)
+    const need = needed(alternation(from))
+    if (need === undefined || from.at < source.length) return undefined
+    const asked = ('all' in need ? need.all : [need]).filter(
+      (one) => !('words' in one && given.every((word) => one.words.some((required) => word.includes(required)))),
+    )
+    return asked.length === 0 ? undefined : { all: asked }
   } catch (error) {
-    if (error === unclear) return []
+    if (error === unclear) return undefined
     throw error
   }
 }
 
+/** The same with each word replaced: by its number in an automaton, say. */
+export function mapNeed<A, B>(need: Need<A>, map: (word: A) => B): Need<B> {
+  if ('words' in need) return { words: need.words.map(map) }
+  if ('all' in need) return { all: need.all.map((one) => mapNeed(one, map)) }
+  return { any: need.any.map((one) => mapNeed(one, map)) }
+}
+export function answers<W>(need: Need<W>, occurs: (word: W) => boolean): boolean {
+  if ('words' in need) {
+    for (const word of need.words) if (occurs(word)) return true
+    return false
+  }
+  if ('all' in need) {
+    for (const one of need.all) if (!answers(one, occurs)) return false
+    return true
+  }
+  for (const one of need.any) if (answers(one, occurs)) return true
+  return false
+}
+
 const shortest = (words: readonly string[]): number => words.reduce((least, word) => Math.min(least, word.length), Number.POSITIVE_INFINITY)
-const usable = ({ exact, sets }: Node): (readonly string[])[] =>
-  (exact ? [exact] : [...sets]).filter((set) => set.length > 0 && shortest(set) >= WORD_MIN)
+const isShort = (need: Need<string>): boolean => 'words' in need && shortest(need.words) < TELLING_MIN
+
+function needed(node: Node): Need<string> | undefined {
+  if (!node.exact) return node.need
+  const words = [...new Set(node.exact.map(fold))]
+  return words.length > 0 && shortest(words) >= WORD_MIN ? { words } : undefined
+}
+function allOf(needs: readonly (Need<string> | undefined)[]): Need<string> | undefined {
+  const flat = needs.flatMap((need) => (need === undefined ? [] : 'all' in need ? need.all : [need]))
+  const telling = flat.filter((need) => !isShort(need))
+  const kept = telling.length > 0 ? telling : flat
+  return kept.length > 1 ? { all: kept } : kept[0]
+}
 
 function alternation(from: Source): Node {
   const branches = [sequence(from)]
@@ -45,28 +76,27 @@ function alternation(from: Source): Node {
   }
   if (branches.length === 1) return branches[0] as Node
   const exact = branches.flatMap((branch) => branch.exact ?? [])
-  if (branches.every((branch) => branch.exact) && exact.length <= EXACT_MAX) return { exact, sets: [] }
-  // Of each branch its most telling set: one of them all has to occur.
-  const best = branches.map((branch) => usable(branch).sort((a, b) => shortest(b) - shortest(a))[0])
-  return best.every((set) => set !== undefined) ? { exact: undefined, sets: [best.flat()] } : anything
+  if (branches.every((branch) => branch.exact) && exact.length <= EXACT_MAX) return { exact }
+  const any = branches.map(needed)
+  return { need: any.every((need) => need !== undefined) ? { any } : undefined }
 }
 
 function sequence(from: Source): Node {
-  const sets: (readonly string[])[] = []
+  const needs: (Need<string> | undefined)[] = []
   let run: readonly string[] = ['']
   let whole = true
   while (from.at < from.text.length && from.text[from.at] !== '|' && from.text[from.at] !== ')') {
     const item = repeated(from)
-    const joined = item.exact && item.exact.length * run.length <= EXACT_MAX ? run.flatMap((head) => item.exact?.map((tail) => head + tail) ?? []) : undefined
-    if (joined) {
-      run = joined
+    const tails = item.exact
+    if (tails && tails.length * run.length <= EXACT_MAX) {
+      run = run.flatMap((head) => tails.map((tail) => head + tail))
       continue
     }
     whole = false
-    sets.push(run, ...(item.exact ? [] : item.sets))
-    run = item.exact ?? ['']
+    needs.push(needed({ exact: run }), tails ? undefined : needed(item))
+    run = tails ?? ['']
   }
-  return whole ? { exact: run, sets: [] } : { exact: undefined, sets: [...sets, run] }
+  return whole ? { exact: run } : { need: allOf([...needs, needed({ exact: run })]) }
 }
 
 function repeated(from: Source): Node {
@@ -76,9 +106,8 @@ function repeated(from: Source): Node {
     const count = /^(?:[?*+]|\{(\d+)(?:,\d*)?\})\??/.exec(rest)
     if (!count) return node
     from.at += count[0].length
-    const sets = usable(node)
-    if (rest[0] === '?') node = node.exact ? { exact: [...node.exact, ''], sets: [] } : anything
-    else if (rest[0] === '+' || (rest[0] === '{' && Number(count[1]) > 0)) node = { exact: undefined, sets }
+    if (rest[0] === '?') node = node.exact ? { exact: [...node.exact, ''] } : anything
+    else if (rest[0] === '+' || (rest[0] === '{' && Number(count[1]) > 0)) node = { need: needed(node) }
     else node = anything
   }
 }
@@ -92,7 +121,7 @@ function atom(from: Source): Node {
   if (char === '^' || char === '$') return nothing
   if (char === '.') return anything
   if (/[?*+{]/.test(char)) throw unclear
-  return { exact: [char.toLowerCase()], sets: [] }
+  return { exact: [char.toLowerCase()] }
 }
 
 function group(from: Source): Node {
@@ -123,7 +152,7 @@ function escape(from: Source): Node {
   }
   const control = controls.get(letter)
   if (control === undefined && /[A-Za-z0-9]/.test(letter)) throw unclear
-  return { exact: [control ?? letter], sets: [] }
+  return { exact: [control ?? letter] }
 }
 
 /** A class of a few plain characters is each of them; any other is anything. */
@@ -133,5 +162,5 @@ function characters(from: Source): Node {
   from.at += found[0].length
   const inside = found[1] as string
   const few = /^[a-z0-9 _'’/.-]{1,4}$/.test(inside) && !/.-./.test(inside)
-  return few ? { exact: [...inside], sets: [] } : anything
+  return few ? { exact: [...inside] } : anything
 }

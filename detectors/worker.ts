@@ -10,6 +10,8 @@ import type { Checkpoints } from './checkpoint.ts'
 import { createEngine, type Engine, type EngineStats, noVerdicts, type Prepared, type Verdicts } from './engine.ts'
 
 const VERDICTS_PER_RECORD_MAX = 500
+const CHECKPOINT_MS = 30_000
+const FIRST_CHECKPOINT_MS = 3_000
 
 export type WorkerOptions = Readonly<{
   bus: Bus
@@ -38,7 +40,7 @@ type Seat = {
   turn: Promise<void>
 }
 
-async function openSeat({ checkpoints, prepared, onError }: WorkerOptions, partition: number): Promise<Seat> {
+async function openSeat({ checkpoints, prepared, onError, checkpointMs = CHECKPOINT_MS }: WorkerOptions, partition: number): Promise<Seat> {
   const saved = await checkpoints?.load(partition)
   return {
     engine: createEngine({ prepared, snapshot: saved?.snapshot, ...(onError ? { onError } : {}) }),
@@ -47,7 +49,8 @@ async function openSeat({ checkpoints, prepared, onError }: WorkerOptions, parti
     inspected: new Map(saved?.positions),
     pending: noVerdicts(),
     subjects: 0,
-    saved: performance.now(),
+    // The first checkpoint is early, so that short lives do not replay the same records again and again.
+    saved: performance.now() - checkpointMs + Math.min(checkpointMs, FIRST_CHECKPOINT_MS),
     turn: Promise.resolve(),
   }
 }
@@ -56,7 +59,7 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
   const { bus, checkpoints } = options
   const seats = new Map<number, Seat>()
   const dueSubjects = options.checkpointSubjects ?? 50_000
-  const dueMs = options.checkpointMs ?? 30_000
+  const dueMs = options.checkpointMs ?? CHECKPOINT_MS
 
   const seat = async (partition: number): Promise<Seat> => {
     const known = seats.get(partition)

@@ -19,9 +19,13 @@ export type Expected = Readonly<{
 }>
 type Told = Readonly<{ message: number; alert: Alert }>
 
-export async function alertsOf(file: string): Promise<Told[]> {
-  const { detectors } = await loadCatalog()
-  const inline = createInline({ prepared: prepareDetectors(detectors), onError: (id, error) => assert.fail(`${id}: ${String(error)}`) })
+type Prepared = ReturnType<typeof prepareDetectors>
+
+/** Compiling every pattern takes seconds: once for all stories. Each story begins with empty memories. */
+const prepareAll = async (): Promise<Prepared> => prepareDetectors((await loadCatalog()).detectors)
+
+async function alertsOf(file: string, prepared: Prepared): Promise<Told[]> {
+  const inline = createInline({ prepared, onError: (id, error) => assert.fail(`${id}: ${String(error)}`) })
   const redact = fileRedactor(fileHash)
   const found: Told[] = []
   for await (const { message, event } of readEvents(file, { keyedHash: fileHash })) {
@@ -54,9 +58,10 @@ export function judge(found: readonly Told[], expected: Expected, delivered: num
 /** One test per story of the folder that `expect.json` speaks of. */
 export function judgeStories(folder: string, delivered = 1): void {
   const expectations = JSON.parse(readFileSync(join(folder, 'expect.json'), 'utf8')) as Record<string, Expected>
+  const prepared = prepareAll()
   for (const [story, expected] of Object.entries(expectations)) {
     const file = join(folder, `${story}.jsonl`)
     if (!existsSync(file)) continue
-    it(story, async () => judge(await alertsOf(file), expected, delivered))
+    it(story, async () => judge(await alertsOf(file, await prepared), expected, delivered))
   }
 }

@@ -63,6 +63,8 @@ async function serve(order: EngineOrder) {
 const report = (message: EngineReport) => process.send?.(message)
 
 if (process.send !== undefined) {
+  // Ctrl-C and service managers reach the whole group: the last rows are still to be stored, and the supervisor ends us then.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
   process.on('disconnect', leave)
   process.once('message', (order: EngineOrder) => {
     serve(order).catch((error) => {

@@ -150,6 +150,13 @@ export default defineDetector({
       fires: [],
     },
     {
+      name: 'a folder whose name begins like a command',
+      story: story(calls('fs', 'read_file', { path: 'Type Juggling/notes.md' })),
+      fires: [],
+    },
+    { name: 'mark-up in a list of people', story: story(calls('cal', 'add', { participants: '<p>a@b.example</p> </list>' })), fires: [] },
+    { name: 'a placeholder in a path', story: story(calls('fs', 'read_file', { path: 'src/{{project.name}}/main.py' })), fires: [] },
+    {
       name: 'a negative number and a dash',
       story: story(calls('map', 'move', { longitude: '-73.9', name: 'A - B', range: '-' })),
       fires: [],

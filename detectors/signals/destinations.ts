@@ -110,6 +110,12 @@ const readingWords =
   /^(?:get|list|read|search|find|query|show|view|describe|lookup|count|check|browse|retrieve|fetch|load|download|select|inspect|analyze|analyse|summarize|summarise)$/
 const fetchingWords = /^(?:fetch|http|request|browse|navigate|crawl|scrape|curl|webpage|url|visit|download|open)$/
 
+/** A row among messages is read by whoever may write to them. */
+const publishing =
+  /\b(?:insert\s+into|update)\s+[\w."`[]{0,60}(?:message|comment|ticket|repl(?:y|ies)|post|chat|note|feedback|review|public)/i
+const publishesBySql = (args: Json | undefined): boolean =>
+  isObject(args) && ['sql', 'query', 'statement', 'q'].some((key) => publishing.test(textAt(args, key).slice(0, 2_000)))
+
 /** By the name of the tool, first telling word first; a web address among the arguments makes a reader a fetcher. */
 export function actOf(event: McpEvent): Act {
   const words = wordsOf(event.toolName ?? '')
@@ -120,11 +126,12 @@ export function actOf(event: McpEvent): Act {
   const verb = words.find((word) => sending.test(word) || writingWords.test(word) || readingWords.test(word))
   if (hasUrl && (verb === undefined || !sending.test(verb)) && words.some((word) => fetchingWords.test(word))) return 'fetch'
   if (verb === undefined) return hasUrl ? 'fetch' : 'read'
+  if (publishesBySql(args)) return 'send'
   if (readingWords.test(verb)) return hasUrl ? 'fetch' : 'read'
   if (sending.test(verb)) return 'send'
   // `create_issue_comment`, `add_message`, `create_pull_request`: written where others read it.
   return words.some((word) =>
-    /^(?:comment|message|issue|gist|request|pull|post|review|event|invite|webhook|release|ticket|transaction)$/.test(word),
+    /^(?:comment|message|issue|gist|request|pull|post|review|event|invite|webhook|release|ticket|transaction|paste|snippet)$/.test(word),
   )
     ? 'send'
     : 'write'

@@ -36,8 +36,12 @@ const rules: readonly Rule[] = [
     new RegExp(`(?:^|[^\\w-])(?:;|\\|\\|?|&&?|\\n|\\r|%0a|%0d)\\s*(?:\\S{0,12}/)?(?:${commands})(?:\\.exe)?(?:[\\s;|&'"\`$(]|%20|$)`, 'i'),
   ),
   rule(shell, words, new RegExp(`[\\w'")\\]](?:;|\\|\\|?|&&|\\n|%0a)\\s*(?:/\\S{0,20})?(?:${commands})(?:[\\s;|&'"\`$(]|%20|$)`, 'i')),
-  rule(shell, names, /[;&|]\s*$|(?:^|\s)(?:>{1,2}\s*[/.~\w]|<\s*[/.~])|\(\)\s*\{\s*:?;?\s*\}\s*;/),
-  rule(shell, names, new RegExp(`^\\s*(?:/\\S{0,20}/)?(?:${commands})\\s+(?:-\\w|/\\w|["'$<>|&;]|\\S*[/$*?{\\\\])`, 'i')),
+  rule(shell, names, /[;&|]\s*$|(?:^|\s)(?:>{1,2}\s*[/.~\w]|<(?!\/\w+\s*>)\s*[/.~])|\(\)\s*\{\s*:?;?\s*\}\s*;/),
+  rule(
+    shell,
+    names,
+    new RegExp(`^\\s*(?:/\\S{0,20}/)?(?:${commands})\\s+(?:-\\w|~?/\\w|\\.{1,2}/|["'$<>|&;]|\\S*[$*?{\\\\]|https?:)`, 'i'),
+  ),
   rule(shell, names, /(?:^|[^\w])(?:system|exec|shell_exec|passthru|popen|proc_open)\s*\(/i),
   rule(
     takeover,

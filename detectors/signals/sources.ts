@@ -31,7 +31,7 @@ export function visibilityOf(event: McpEvent): 'private' | 'public' | undefined 
 }
 
 const personalWords = new Set(
-  'mail mails email emails inbox message messages chat chats dm conversation conversations thread doc docs document documents file files note notes drive folder sql query database db table rows record records contact contacts customer customers user profile account accounts transaction transactions balance calendar event events crm salesforce ticket tickets employee payroll invoice patient whatsapp slack telegram teams gmail outlook sms memory memories clipboard screenshot'.split(
+  'mail mails email emails inbox message messages chat chats dm conversation conversations thread doc docs document documents file files note notes drive folder sql query database db table rows record records contact contacts customer customers user profile account accounts transaction transactions balance calendar event events crm salesforce ticket tickets employee employees payroll salary salaries hr invoice invoices contract contracts legal payment payments bank banking medical health clinic patient patients lead leads deal deals candidate candidates whatsapp slack telegram teams gmail outlook sms memory memories clipboard screenshot'.split(
     ' ',
   ),
 )
@@ -46,6 +46,10 @@ const publicPlaces = /web|wiki|arxiv|google|bing|duckduckgo|tavily|exa|weather|n
 const isPublic = (words: readonly string[]): boolean =>
   publicPlaces.test(words.join(' ')) ||
   (words.includes('search') && words.some((word) => /^(?:docs?|documentation|library|api)$/.test(word)))
+
+/** A query of a table or column whose name says what it holds. */
+const readsSecrets =
+  /\bfrom\s+[\w."`[]{0,80}(?:secret|credential|password|api_?key|(?:access|auth|oauth|refresh|session|integration|reset|user|service|personal|bearer)_?token)s?\b|\bselect\b[^;]{0,300}\b(?:password(?:_hash)?|api_?key|secret(?:_key)?|(?:access|auth|refresh)_token)\b/i
 
 /** Of a call that brings content: by its labels, its paths, its name. Words grade, they never accuse. */
 export function sourceOf(event: McpEvent): SourceFacts {
@@ -63,6 +67,11 @@ export function sourceOf(event: McpEvent): SourceFacts {
           (/(^|\/)(?:\.?mcp\.json|mcp_config\.json|claude_desktop_config\.json)$/.test(canonical) ? 'agent configuration' : undefined))
     if (place) return { grade: 'secret', untrusted: false, why: place }
   }
+  if (
+    event.arguments !== undefined &&
+    argumentsOf(event).some(({ kind, text }) => (kind === 'code' || kind === 'query') && readsSecrets.test(text))
+  )
+    return { grade: 'secret', untrusted: false, why: 'a table of credentials' }
   const uri = event.resourceUri === undefined ? undefined : parsePath(event.resourceUri)?.canonical
   const place = uri === undefined ? undefined : credentialPlace(uri)
   if (place) return { grade: 'secret', untrusted: false, why: place }

@@ -138,10 +138,20 @@ function forget(sources: Sources): void {
 }
 
 /** One string of the arguments that could carry content out. */
-export type Field = Readonly<{ name: string; pointer: string; text: string; isUrl: boolean; isProse: boolean }>
+export type Field = Readonly<{ name: string; pointer: string; text: string; isUrl: boolean; isProse: boolean; isImage?: boolean }>
 
 const referenceName =
   /(?:^|_)(?:id|ids|sha|ref|cursor|token|page|key|uuid|etag|path|file|filename|folder|branch|head|base|version|date|time|start|end|timezone|language|format|type|status|state)$/i
+
+const IMAGES_MAX = 10
+const imageShape =
+  /(?:!\[[^\]\n]{0,200}\]\(\s{0,4}|<img\b[^>]{0,200}?src\s{0,4}=\s{0,4}["']?)https?:\/\/[^\s/?#"'<>)]{1,255}([/?#][^\s"'<>)]{8,4096})/gi
+
+/** What stands behind the host in the addresses of images. */
+function imagesOf(text: string): string[] {
+  if (!/!\[|<img/i.test(text)) return []
+  return [...text.matchAll(imageShape)].slice(0, IMAGES_MAX).map(([, behind = '']) => behind)
+}
 
 /** Fields that carry content: no bare addresses, ids, paths; of a web address only what stands behind the host. */
 export function payloadOf(event: McpEvent): Field[] {
@@ -158,6 +168,7 @@ export function payloadOf(event: McpEvent): Field[] {
       fields.push({ name, pointer, text: [...labels, behind?.[2] ?? ''].join(' '), isUrl, isProse: false })
       return
     }
+    for (const written of imagesOf(text)) fields.push({ name, pointer, text: written, isUrl: true, isProse: false, isImage: true })
     const short = text.length < 100 && !/\s/.test(text)
     if (isAddressField({ name, kind, text, pointer }) && text.length <= 200) return
     if (short && (kind === 'path' || referenceName.test(wordsOf(name).join('_')))) return

@@ -236,6 +236,28 @@ describe('the page', { skip }, () => {
     await context.close()
   })
 
+  test('on a window as narrow as a phone the page itself never scrolls sideways', async () => {
+    const { context, page } = await visit()
+    await page.setViewportSize({ width: 320, height: 800 })
+    await page.locator('a.alert-link').first().waitFor()
+    const views = [
+      'alerts',
+      `alerts/${await idOf(page, 'taint-to-sink')}`,
+      'servers',
+      'dashboards/overview',
+      'detectors/taint-to-sink',
+      'health',
+      'connect',
+    ]
+    for (const view of views) {
+      await go(page, `#/${view}`)
+      await page.screenshot({ path: join(shots, `narrow-${view.replace(/\W.*/, '')}.png`) })
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth)
+      assert.ok(wide <= 320, `${view} is ${wide} wide`)
+    }
+    await context.close()
+  })
+
   test('hostile names stand in the page as text: no element of theirs, no direction of theirs, nothing invisible', async () => {
     const { context, page } = await visit()
     await go(page, '#/servers')

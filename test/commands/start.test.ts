@@ -25,8 +25,8 @@ const newDir = (): string => {
   dirs.push(dir)
   return dir
 }
-function start(dir: string, flags?: readonly string[]): Product {
-  const product = startProduct(dir, flags)
+function start(dir: string, flags?: readonly string[], ownGroup = false): Product {
+  const product = startProduct(dir, flags, ownGroup)
   running.add(product)
   return product
 }
@@ -80,6 +80,19 @@ async function check(dir: string, oracle: Oracle): Promise<void> {
   const { alerts } = await oracle.check(store)
   assert.ok(alerts > 0)
 }
+
+it('Ctrl-C, which its engine gets too, ends it in order, and the next start stores what was left', { timeout }, async () => {
+  const dir = newDir()
+  const oracle = createOracle()
+  const product = start(dir, freePorts, true)
+  await send(product, oracle, 'group', false)
+  product.killGroup('SIGINT')
+  assert.equal(await product.ended, 0, product.output())
+  const next = start(dir)
+  await send(next, oracle, 'next', true)
+  await end(next)
+  await check(dir, oracle)
+})
 
 it('with its log deleted, it stores and judges all that comes afterwards, also over a kill', { timeout }, async () => {
   const dir = newDir()

@@ -20,14 +20,17 @@ export type Product = Readonly<{
   ended: Promise<number | string>
   output: () => string
   kill: (signal: NodeJS.Signals) => void
+  /** As Ctrl-C does: the engine child gets it too. Only with a group of its own. */
+  killGroup: (signal: NodeJS.Signals) => void
 }>
 
 export const freePorts: readonly string[] = ['--api-port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0']
 
-export function startProduct(dataDir: string, flags: readonly string[] = freePorts): Product {
+export function startProduct(dataDir: string, flags: readonly string[] = freePorts, ownGroup = false): Product {
   const child: ChildProcess = spawn(process.execPath, [program, 'start', '--data-dir', dataDir, ...flags], {
     cwd: dataDir,
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: ownGroup,
   })
   let output = ''
   const ready = Promise.withResolvers<{ api: string; otlp: string; token: string }>()
@@ -45,7 +48,14 @@ export function startProduct(dataDir: string, flags: readonly string[] = freePor
   void ended.then((how) => ready.reject(new Error(`ended before it was ready (${how}):\n${output}`)))
   const late = setTimeout(() => ready.reject(new Error(`not ready in time:\n${output}`)), startMsMax)
   void Promise.allSettled([ready.promise]).then(() => clearTimeout(late))
-  return { pid: child.pid as number, ready: ready.promise, ended, output: () => output, kill: (signal) => void child.kill(signal) }
+  return {
+    pid: child.pid as number,
+    ready: ready.promise,
+    ended,
+    output: () => output,
+    kill: (signal) => void child.kill(signal),
+    killGroup: (signal) => void process.kill(-(child.pid as number), signal),
+  }
 }
 
 type Row = Readonly<{ pid: number; parent: number; command: string }>

@@ -1,10 +1,11 @@
 /** The one content pass over all texts of calls: against a loop that only touches each character, and with sixteen times the patterns. */
+
+import { createProtobufDecoder } from '../../collectors/otlp/protobuf.ts'
+import { toEvent } from '../../collectors/otlp/to-event.ts'
 import { loadCatalog } from '../../detectors/catalog.ts'
 import { createContentPass } from '../../detectors/content.ts'
 import { textsOf } from '../../detectors/texts.ts'
 import type { Pattern, TextPart } from '../../schemas/detector.ts'
-import { createProtobufDecoder } from '../../collectors/otlp/protobuf.ts'
-import { toEvent } from '../../collectors/otlp/to-event.ts'
 import { encode } from '../collectors/otlp-bodies.ts'
 import { spans, tracesOf } from './events.ts'
 import { alternate, type Figure, type Part, type Run } from './measure.ts'
@@ -36,13 +37,18 @@ async function run({ quick, say }: Run): Promise<readonly Figure[]> {
   const patterns = detectors.flatMap((detector) => detector.patterns ?? [])
   const parts = partsOf(quick ? 1_000 : 2_000)
   const once = createContentPass(patterns)
-  const sixteen = createContentPass([...patterns, ...Array.from({ length: 15 }, (_, n) => patterns.map((pattern) => other(pattern, n + 1))).flat()])
+  const sixteen = createContentPass([
+    ...patterns,
+    ...Array.from({ length: 15 }, (_, n) => patterns.map((pattern) => other(pattern, n + 1))).flat(),
+  ])
   const literals = createContentPass(patterns.map(({ verify: _, ...pattern }) => pattern))
   const [floor = 0, scan = 0, bare = 0, many = 0] = await alternate(
     [() => touch(parts), () => once.scan(parts), () => literals.scan(parts), () => sixteen.scan(parts)],
     quick ? 5 : 9,
   )
-  say(`${patterns.length} patterns, ${parts.length} texts of ${Math.round(parts.reduce((sum, { text }) => sum + text.length, 0) / parts.length)} characters`)
+  say(
+    `${patterns.length} patterns, ${parts.length} texts of ${Math.round(parts.reduce((sum, { text }) => sum + text.length, 0) / parts.length)} characters`,
+  )
   return [
     { name: 'content scan with verification', value: scan / floor, unit: '× touching each character' },
     { name: 'content scan, literals only', value: bare / floor, unit: '× touching each character' },

@@ -24,7 +24,16 @@ const words = (
   'permission access path file folder archive backup restore snapshot migration schema document paragraph section heading image chart colour layout ' +
   'train station museum hotel booking arrival departure weather temperature humidity wind recipe flour sugar butter oven minutes garden river mountain'
 ).split(' ')
-const tools = ['read_file', 'list_directory', 'search_issues', 'run_query', 'fetch_page', 'run_tests', 'get_ticket', 'update_document'] as const
+const tools = [
+  'read_file',
+  'list_directory',
+  'search_issues',
+  'run_query',
+  'fetch_page',
+  'run_tests',
+  'get_ticket',
+  'update_document',
+] as const
 const servers = ['files', 'tracker', 'database', 'browser', 'runner', 'helpdesk', 'wiki', 'calendar'] as const
 
 type Chance = () => number
@@ -62,7 +71,13 @@ function source(random: Chance, chars: number): string {
 function rows(random: Chance, chars: number): string {
   const list: unknown[] = []
   for (let size = 0; size < chars; size += 96)
-    list.push({ id: 10_000 + whole(random, 80_000), owner: word(random), title: prose(random, 28), state: word(random), total: whole(random, 90_000) / 100 })
+    list.push({
+      id: 10_000 + whole(random, 80_000),
+      owner: word(random),
+      title: prose(random, 28),
+      state: word(random),
+      total: whole(random, 90_000) / 100,
+    })
   return JSON.stringify(list)
 }
 
@@ -93,7 +108,8 @@ function resultOf(random: Chance, kind: number): unknown {
 function argumentsOf(random: Chance, kind: number): Record<string, unknown> {
   if (kind === 0 || kind === 1) return { path: `/home/dev/work/${word(random)}/${word(random)}.md`, limit: whole(random, 500) }
   if (kind === 2) return { query: prose(random, 60), state: 'open', labels: [word(random), word(random)] }
-  if (kind === 3) return { sql: `SELECT ${word(random)}, ${word(random)} FROM ${word(random)} WHERE ${word(random)} = ${whole(random, 9999)} LIMIT 50` }
+  if (kind === 3)
+    return { sql: `SELECT ${word(random)}, ${word(random)} FROM ${word(random)} WHERE ${word(random)} = ${whole(random, 9999)} LIMIT 50` }
   if (kind === 4) return { url: `https://docs.example.com/${word(random)}/${word(random)}?page=${whole(random, 40)}`, format: 'markdown' }
   if (kind === 7) return { id: whole(random, 9999), title: prose(random, 40), body: prose(random, 300 + whole(random, 900)) }
   return { id: `T-${whole(random, 99_999)}`, verbose: random() < 0.5 }
@@ -104,7 +120,11 @@ const attribute = (key: string, value: string | number): Message => ({
   value: typeof value === 'string' ? { stringValue: value } : { intValue: String(value) },
 })
 const hex = (random: Chance, bytes: number): string =>
-  Array.from({ length: bytes / 4 }, () => Math.floor(1 + random() * (2 ** 32 - 2)).toString(16).padStart(8, '0')).join('')
+  Array.from({ length: bytes / 4 }, () =>
+    Math.floor(1 + random() * (2 ** 32 - 2))
+      .toString(16)
+      .padStart(8, '0'),
+  ).join('')
 
 const startNs = 1_772_000_000_000_000_000n
 

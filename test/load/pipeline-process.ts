@@ -6,7 +6,9 @@ import { childOf, cpuNow, cpuOf, peakOf } from './measure.ts'
 
 export type Ask = Readonly<{ type: 'settled' | 'usage' | 'latencies' | 'close' }>
 export type Usage = Readonly<{ cpu: number; engineCpu: number | undefined; peak: number | undefined; enginePeak: number | undefined }>
-export type Answer = Readonly<{ type: 'ready'; url: string } | ({ type: 'usage' } & Usage) | { type: 'settled' } | { type: 'latencies'; ms: number[] }>
+export type Answer = Readonly<
+  { type: 'ready'; url: string } | ({ type: 'usage' } & Usage) | { type: 'settled' } | { type: 'latencies'; ms: number[] }
+>
 
 const [dataDir] = process.argv.slice(2)
 const latencies: number[] = []

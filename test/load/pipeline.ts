@@ -75,7 +75,9 @@ async function run({ quick, say }: Run): Promise<readonly Figure[]> {
       const one = await round(product, sender, spans(count, { seed: n + 1 }))
       taken.push(one)
       const each = (cpu: number | undefined): string => ((cpu ?? Number.NaN) / count).toFixed(1)
-      say(`µs CPU per event: main ${each(one.cpu)}, engine ${each(one.engineCpu)}, JSON.parse ${each(one.floor)}; ${Math.round(one.perSecond)} a second`)
+      say(
+        `µs CPU per event: main ${each(one.cpu)}, engine ${each(one.engineCpu)}, JSON.parse ${each(one.floor)}; ${Math.round(one.perSecond)} a second`,
+      )
     }
     const { peak, enginePeak } = await product.usage()
     const knee = median(taken.map(({ perSecond }) => perSecond))
@@ -87,11 +89,23 @@ async function run({ quick, say }: Run): Promise<readonly Figure[]> {
     const note = 'needs Linux’ /proc'
     const late = `${latencies.length} alerts at ${Math.round(knee * 0.7)} spans a second, 70 % of what was taken`
     return [
-      { name: 'whole pipeline, CPU per event', value: ratio((one) => one.engineCpu && one.cpu + one.engineCpu), unit: '× JSON.parse', aim: { atMost: 15 }, note },
+      {
+        name: 'whole pipeline, CPU per event',
+        value: ratio((one) => one.engineCpu && one.cpu + one.engineCpu),
+        unit: '× JSON.parse',
+        aim: { atMost: 15 },
+        note,
+      },
       { name: '… of it the main process', value: ratio((one) => one.cpu), unit: '× JSON.parse' },
       { name: '… of it the database engine', value: ratio((one) => one.engineCpu), unit: '× JSON.parse', note },
       { name: 'event to alert, p50', value: latencies.length > 0 ? percentile(latencies, 0.5) : undefined, unit: 'ms', note: late },
-      { name: 'event to alert, p99', value: latencies.length > 0 ? percentile(latencies, 0.99) : undefined, unit: 'ms', aim: { atMost: 50 }, note: late },
+      {
+        name: 'event to alert, p99',
+        value: latencies.length > 0 ? percentile(latencies, 0.99) : undefined,
+        unit: 'ms',
+        aim: { atMost: 50 },
+        note: late,
+      },
       { name: 'peak memory, main process', value: peak, unit: 'MiB', note },
       { name: 'peak memory, database engine', value: enginePeak, unit: 'MiB', note },
     ]

@@ -23,7 +23,7 @@ export async function startProduct(): Promise<Product> {
     if (at >= 0) waiting.splice(at, 1)[0]?.resolve(message)
   })
   const wait = <T extends Answer['type']>(type: T): Promise<Extract<Answer, { type: T }>> =>
-    Promise.race([gone, new Promise<never>((resolve) => waiting.push({ type, resolve: resolve as (message: Answer) => void }))])
+    Promise.race([gone, new Promise<never>((resolve) => waiting.push({ type, resolve: resolve as unknown as (message: Answer) => void }))])
   const ask = <T extends Exclude<Answer['type'], 'ready'>>(type: T): Promise<Extract<Answer, { type: T }>> => {
     const answer = wait(type)
     child.send({ type } satisfies Ask)

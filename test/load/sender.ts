@@ -2,7 +2,11 @@
 import { Agent, request } from 'node:http'
 
 export type Body = Readonly<{ bytes: Uint8Array; path: string; type: string }>
-export type Sender = Readonly<{ send: (body: Body) => Promise<void>; sendAll: (bodies: readonly Body[], inFlight: number) => Promise<void>; close: () => void }>
+export type Sender = Readonly<{
+  send: (body: Body) => Promise<void>
+  sendAll: (bodies: readonly Body[], inFlight: number) => Promise<void>
+  close: () => void
+}>
 
 const waitMs = 50
 

@@ -16,7 +16,7 @@ import { Config } from '../../schemas/config.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { encode } from '../collectors/otlp-bodies.ts'
 import { chunked, spans, tracesOf } from './events.ts'
-import { type Figure, median, type Part, type Run, cpuNow } from './measure.ts'
+import { cpuNow, type Figure, median, type Part, type Run } from './measure.ts'
 import { scratch } from './scratch.ts'
 
 const perBody = 256
@@ -36,7 +36,10 @@ function stepsOf(seed: number, count: number, open: ReturnType<typeof opened>): 
   let bytes: Uint8Array[] = []
   return [
     { name: 'JSON.parse', run: () => texts.forEach((text) => void JSON.parse(text)) },
-    { name: 'decode + normalise OTLP/JSON', run: () => json.forEach((body) => void events(decodeOtlpJson({ elementsMax: 100_000 }, 'traces', body))) },
+    {
+      name: 'decode + normalise OTLP/JSON',
+      run: () => json.forEach((body) => void events(decodeOtlpJson({ elementsMax: 100_000 }, 'traces', body))),
+    },
     {
       name: 'decode + normalise OTLP/protobuf',
       run: () => {
@@ -55,7 +58,14 @@ function stepsOf(seed: number, count: number, open: ReturnType<typeof opened>): 
         bytes = made.map(encodeEvent)
       },
     },
-    { name: 'frame for the log', run: () => void chunked(made.map((event, at) => ({ key: event.eventId, bytes: bytes[at] as Uint8Array })), 256).map(frame) },
+    {
+      name: 'frame for the log',
+      run: () =>
+        void chunked(
+          made.map((event, at) => ({ key: event.eventId, bytes: bytes[at] as Uint8Array })),
+          256,
+        ).map(frame),
+    },
     {
       name: 'join spans to calls',
       run: () => {
@@ -68,7 +78,12 @@ function stepsOf(seed: number, count: number, open: ReturnType<typeof opened>): 
       name: 'encode rows of events',
       run: () => {
         const origin = { topic: 'mcp.events', partition: 0, offset: 0n, stored: 0 }
-        createHash('sha256').update(encodeRows(eventTable, made.map((value) => ({ value, origin }))))
+        createHash('sha256').update(
+          encodeRows(
+            eventTable,
+            made.map((value) => ({ value, origin })),
+          ),
+        )
       },
     },
   ]
@@ -102,8 +117,13 @@ async function run({ quick, say }: Run): Promise<readonly Figure[]> {
       if (round === rounds) say(`${name}: ${(cpu / count).toFixed(1)} µs CPU per event`)
     }
   }
-  const aims: Record<string, Figure['aim']> = { 'decode + normalise OTLP/protobuf': { atMost: 1 }, 'decode + normalise OTLP/JSON': { atMost: 2 } }
-  return [...taken].slice(1).map(([name, ratios]) => ({ name, value: median(ratios), unit: '× JSON.parse', ...(aims[name] ? { aim: aims[name] } : {}) }))
+  const aims: Record<string, Figure['aim']> = {
+    'decode + normalise OTLP/protobuf': { atMost: 1 },
+    'decode + normalise OTLP/JSON': { atMost: 2 },
+  }
+  return [...taken]
+    .slice(1)
+    .map(([name, ratios]) => ({ name, value: median(ratios), unit: '× JSON.parse', ...(aims[name] ? { aim: aims[name] } : {}) }))
 }
 
 export const stagesPart: Part = { name: 'stages', about: 'each step by itself', run }

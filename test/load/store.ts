@@ -40,7 +40,10 @@ async function nativeOf(store: Store, from: string): Promise<Buffer> {
   return buffer(stream)
 }
 async function insertNative(store: Store, into: string, bytes: Buffer): Promise<void> {
-  const { stream } = await store.client.exec({ query: `INSERT INTO ${into} FORMAT Native`, values: Readable.from([bytes], { objectMode: false }) })
+  const { stream } = await store.client.exec({
+    query: `INSERT INTO ${into} FORMAT Native`,
+    values: Readable.from([bytes], { objectMode: false }),
+  })
   for await (const _ of stream);
 }
 
@@ -63,7 +66,13 @@ async function insertFigures(store: Store, keyedHash: (text: string) => string, 
     if (round > 0) ratios.push(native / ours)
   }
   const value = ratios.every(Number.isFinite) ? median(ratios) : undefined
-  return { name: 'store insert, rows per CPU', value, unit: '× the engine’s own Native insert', aim: { atLeast: 0.5 }, note: 'needs Linux’ /proc' }
+  return {
+    name: 'store insert, rows per CPU',
+    value,
+    unit: '× the engine’s own Native insert',
+    aim: { atLeast: 0.5 },
+    note: 'needs Linux’ /proc',
+  }
 }
 
 async function sizeFigures(store: Store, keyedHash: (text: string) => string, count: number): Promise<Figure[]> {
@@ -71,7 +80,10 @@ async function sizeFigures(store: Store, keyedHash: (text: string) => string, co
   await store.client.command({ query: 'TRUNCATE TABLE events' })
   await storeOnce(store.client, table, rowsOf(some, keyedHash), retry)
   await store.client.command({ query: 'OPTIMIZE TABLE events FINAL' })
-  const { bytes = 0 } = await answers(store, "SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND table = 'events' AND database = 'lapwing'")
+  const { bytes = 0 } = await answers(
+    store,
+    "SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND table = 'events' AND database = 'lapwing'",
+  )
   const { words = 0 } = await answers(
     store,
     "SELECT sum(data_compressed_bytes) AS words FROM system.data_skipping_indices WHERE table = 'events' AND database = 'lapwing' AND name LIKE '%words'",
@@ -80,7 +92,13 @@ async function sizeFigures(store: Store, keyedHash: (text: string) => string, co
   const best = zstdCompressSync(lines, { params: { [constants.ZSTD_c_compressionLevel]: 19 } }).length
   const each = (total: number): string => `${Math.round(total / count)} B an event`
   return [
-    { name: 'stored event without the index of words', value: (bytes - words) / best, unit: '× zstd -19 of its line', aim: { atMost: 1.4 }, note: each(bytes - words) },
+    {
+      name: 'stored event without the index of words',
+      value: (bytes - words) / best,
+      unit: '× zstd -19 of its line',
+      aim: { atMost: 1.4 },
+      note: each(bytes - words),
+    },
     { name: 'stored event with it', value: bytes / best, unit: '× zstd -19 of its line', note: each(bytes) },
   ]
 }

@@ -13,7 +13,12 @@ const echo = fileURLToPath(new URL('./echo-server.ts', import.meta.url))
 
 type Caller = (id: number) => Promise<void>
 const callOf = (id: number): string =>
-  JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'read_file', arguments: { path: `/work/notes/${id}.md`, limit: 40 } } })
+  JSON.stringify({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: { name: 'read_file', arguments: { path: `/work/notes/${id}.md`, limit: 40 } },
+  })
 
 /** Takes what the taps send and says yes. */
 async function openSink(): Promise<AsyncDisposable & { url: string }> {
@@ -58,7 +63,11 @@ function overHttp(url: string, stack: AsyncDisposableStack): Caller {
   return (id) =>
     new Promise((resolve, reject) => {
       const body = callOf(id)
-      const asked = request(url, { method: 'POST', agent, headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) } })
+      const asked = request(url, {
+        method: 'POST',
+        agent,
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      })
       asked.on('response', (answer) => answer.resume().on('end', resolve))
       asked.on('error', reject)
       asked.end(body)
@@ -108,7 +117,11 @@ async function run({ quick }: Run): Promise<readonly Figure[]> {
   const options = ['--endpoint', sink.url, '--data-dir', folder.path]
   const calls = quick ? 300 : 2_000
 
-  const stdio = await inTurn(overStdio([echo], stack), overStdio([main, 'tap', 'stdio', ...options, '--', process.execPath, echo], stack), calls)
+  const stdio = await inTurn(
+    overStdio([echo], stack),
+    overStdio([main, 'tap', 'stdio', ...options, '--', process.execPath, echo], stack),
+    calls,
+  )
 
   const server = spawn(process.execPath, [echo, 'http'], { stdio: ['ignore', 'pipe', 'ignore'] })
   stack.use(running(server))
