@@ -48,7 +48,8 @@ function sourcesOf(folder) {
 function buildPage() {
   if (!existsSync(at('dashboards', 'app'))) return
   const stamp = at('dashboards', 'dist', '.stamp')
-  const wanted = sha(...sourcesOf(at('dashboards', 'app')).map((file) => `${file.slice(root.length)}\n${readFileSync(file, 'utf8')}`))
+  const sources = [at('dashboards', 'vite.config.ts'), ...sourcesOf(at('dashboards', 'app'))]
+  const wanted = sha(...sources.map((file) => `${file.slice(root.length)}\n${readFileSync(file, 'utf8')}`))
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   console.error('lapwing: building the page …')
   run(nodeBinary(), [
@@ -70,7 +71,7 @@ export function prepare() {
 
 const bin = (name, file) => at('node_modules', name, file)
 const verbs = {
-  test: [['--test', 'test/*.test.ts', 'test/{schemas,collectors,detectors,api,commands,conformance}/**/*.test.ts']],
+  test: [['--test', 'test/*.test.ts', 'test/{schemas,collectors,detectors,api,dashboards,commands,conformance}/**/*.test.ts']],
   'test:faults': [['--test', 'test/faults/**/*.test.ts']],
   'test:browser': [['--test', 'test/browser/**/*.test.ts']],
   bench: [['test/load/bench.ts']],

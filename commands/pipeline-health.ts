@@ -18,6 +18,8 @@ export type HealthParts = Readonly<{
   store: Store
   bus: Log
   failedDetectors: readonly { id: string; reason: string }[]
+  /** The command line of this installation, for the snippets that connect a source. */
+  command: readonly string[]
 }>
 
 type Sample = Readonly<{
@@ -42,6 +44,7 @@ export function createPipelineHealth(parts: HealthParts) {
   const report = async () => {
     await refresh()
     return {
+      connect: { command: parts.command, otlp_http: receivers?.http.url },
       uptime_seconds: Math.floor((Date.now() - started) / 1_000),
       lag: lags,
       intake: parts.intake.stats(),

@@ -18,6 +18,7 @@ import { createOtlpGrpc } from '../collectors/otlp/grpc.ts'
 import { createOtlpHttp } from '../collectors/otlp/http.ts'
 import { createIntake, type Intake } from '../collectors/otlp/intake.ts'
 import { createRedactor } from '../collectors/redact/redactor.ts'
+import { dashboards } from '../dashboards/catalog.ts'
 import { loadCatalog } from '../detectors/catalog.ts'
 import { openCheckpoints } from '../detectors/checkpoint.ts'
 import { prepareDetectors, type Verdicts } from '../detectors/engine.ts'
@@ -104,9 +105,9 @@ export async function openPipeline({ config, version, log, onVerdicts, onFatal }
     elementsMax: config.otlp.elementsMax,
   })
   const groups = { joiner: joining, detect: worker, store: writer, outputs: outbox.running }
-  const health = createPipelineHealth({ groups, intake, worker, writer, outbox, store, bus, failedDetectors: catalog.failed })
+  const command = [process.execPath, fileURLToPath(new URL('../main.ts', import.meta.url))]
+  const health = createPipelineHealth({ groups, intake, worker, writer, outbox, store, bus, failedDetectors: catalog.failed, command })
   const token = config.api.token ?? openToken(dataDir)
-  const dashboards: never[] = []
   const pageDir = fileURLToPath(new URL('../dashboards/dist/', import.meta.url))
   const api = await createApi({
     store,

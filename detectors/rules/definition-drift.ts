@@ -73,7 +73,8 @@ const kinds: ReadonlyMap<string, MarkKind> = new Map(
 function steeringGrade(marks: readonly string[], released: boolean): Severity {
   const added = new Set(marks.map((mark) => kinds.get(mark.slice(mark.indexOf('/') + 1))))
   if ([...added].some((kind) => kind === undefined || !ordinary.has(kind))) return 'critical'
-  return added.size >= 3 ? 'high' : released ? 'low' : 'medium'
+  if (added.size >= 3) return 'high'
+  return added.size === 2 && !released ? 'medium' : 'low'
 }
 
 function changesOf(before: Shape, after: Shape): Change[] {

@@ -125,7 +125,12 @@ const searchTool = /search|grep|find|lookup|google|bing|web|doc/i
 
 function* byText(event: McpEvent, given: readonly Argument[]): Generator<Found> {
   const tool = `${event.toolName ?? ''} ${event.serverAlias ?? ''}`
+  const program = programOf(event)
   for (const { pointer, name, text, kind } of given) {
+    if (kind === 'code' && program !== undefined && !text.trimStart().startsWith(program)) {
+      for (const one of destructionsInShell(`${program} ${text}`).slice(0, 20))
+        yield { ...one, pointer, excerpt: text.slice(0, 200), count: 1 }
+    }
     const asSql = kind === 'code' || (kind === 'query' && sqlTool.test(tool) && !searchTool.test(event.toolName ?? ''))
     if (!asSql && kind !== 'query') continue
     const inText = asSql
@@ -139,6 +144,10 @@ function* byText(event: McpEvent, given: readonly Argument[]): Generator<Found> 
   }
 }
 
+const programs = setOf('git kubectl terraform tofu aws gcloud az docker helm gh psql redis')
+/** `run_git` with `push --force`: the program stands in the name of the tool. */
+const programOf = (event: McpEvent): string | undefined => wordsOf(event.toolName ?? '').find((word) => programs.has(word))
+
 /** A command given as a list of words. */
 function* byWords(event: McpEvent): Generator<Found> {
   const args = objectOf(event.arguments) ?? {}
@@ -147,7 +156,8 @@ function* byWords(event: McpEvent): Generator<Found> {
     const list = args[name]
     if (!Array.isArray(list) || list.length === 0) continue
     const words = list.slice(0, 100).filter((word) => typeof word === 'string')
-    const line = [...(name === 'args' && first !== '' ? [first] : []), ...words]
+    const program = name === 'args' && first !== '' ? first : programOf(event)
+    const line = [...(program !== undefined && program !== words[0] ? [program] : []), ...words]
       .map((word) => (/[\s;&|]/.test(word) ? `'${word.replaceAll("'", '"')}'` : word))
       .join(' ')
     for (const one of destructionsInShell(line)) yield { ...one, pointer: `/arguments/${name}`, excerpt: line.slice(0, 200), count: 1 }

@@ -121,6 +121,16 @@ const voices: readonly Mark[] = [
     70,
   ),
   mark(
+    'unseen-markup',
+    'system-voice',
+    0.45,
+    literals(
+      'display:none;display: none;font-size:0;font-size: 0;visibility:hidden;visibility: hidden;opacity:0;opacity: 0;color:white;color: white;color:#fff',
+    ),
+    `<\\w+\\b[^>]{0,100}(?:display:\\s?none|font-size:\\s?0|visibility:\\s?hidden|opacity:\\s?0|color:\\s?(?:white|#fff))[^>]{0,80}>\\s*[^<]{0,40}?(?:\\b(?:ai|llms?|assistants?|agents?|chatbots?|language models?)\\s*[:,]|\\b(?:ignore|disregard)\\b|\\binstructions?${S}(?:for|to)\\b)`,
+    160,
+  ),
+  mark(
     'says-the-user',
     'system-voice',
     0.4,
@@ -162,9 +172,9 @@ const addressed: readonly Mark[] = [
     'addressed',
     0.5,
     literals(
-      'assistant, ;assistant: ; ai, ;agent, ;claude, ;chatgpt, ;copilot, ;gemini, ;reading this;processing this;summarizing this;summarising this;parsing this;assistants must;agents must;models must;assistants should;agents should;assistants need;agents need;assistants are;agents are',
+      'assistant, ;assistant: ; ai, ;llm, ;llm: ;agent, ;claude, ;chatgpt, ;copilot, ;gemini, ;reading this;processing this;summarizing this;summarising this;parsing this;assistants must;agents must;models must;assistants should;agents should;assistants need;agents need;assistants are;agents are',
     ),
-    `(?:(?:^|[.!?…"'>*(-]\\s*|\\n\\s*)(?:dear${S}|hey${S}|hello${S})?(?:ai|assistant|agent|claude|chatgpt|copilot|gemini)(?:${S}assistant)?\\s*[,:]\\s*(?:please|you|once|when|before|after|ignore|do|always|also|if|now|call|send|forward|add|include|read|stop|first|from)\\b|\\b(?:ai|llms?|assistants?|agents?|language models?|chatbots?)${S}(?:that${S}(?:is|are)${S})?(?:reading|processing|parsing|summari[sz]ing|viewing|analy[sz]ing)${S}(?:this|the)\\b|\\b(?:all|any|every)${S}(?:ai${S})?(?:ai|assistants?|agents?|llms?|language models?)${S}(?:must|should|shall|need|needs|have${S}to|are${S}required)\\b)`,
+    `(?:(?:^|[.!?…"'>*(-]\\s*|\\n\\s*)(?:dear${S}|hey${S}|hello${S})?(?:ai|llm|assistant|agent|claude|chatgpt|copilot|gemini)(?:${S}assistant)?\\s*[,:]\\s*(?:please|you|once|when|before|after|ignore|do|always|also|if|now|call|send|forward|add|attach|include|read|retrieve|fetch|look|open|search|find|post|reply|stop|first|from)\\b|\\b(?:ai|llms?|assistants?|agents?|language models?|chatbots?)${S}(?:that${S}(?:is|are)${S})?(?:reading|processing|parsing|summari[sz]ing|viewing|analy[sz]ing)${S}(?:this|the)\\b|\\b(?:all|any|every)${S}(?:ai${S})?(?:ai|assistants?|agents?|llms?|language models?)${S}(?:must|should|shall|need|needs|have${S}to|are${S}required)\\b)`,
     80,
   ),
   mark(

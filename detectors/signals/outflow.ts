@@ -91,6 +91,8 @@ export function judge(flow: Flow): Verdict | undefined {
   }
   if (named?.where === 'content' && named.eventId !== source.eventId && sensitive && !asked && (leaves || act === 'write'))
     add('high', 0.85, `the destination was named by text that ${named.server} brought in`)
+  if (named?.where === 'content' && named.eventId !== source.eventId && !sensitive && crossing && !thin && !asked && leaves)
+    add('medium', 0.6, `the destination was named by text that ${named.server} brought in`)
   if (source.grade === 'secret' && (crossing || act === 'send') && !(asked && !crossing)) {
     if ((leaves || act === 'write' || side) && !usedInCommand(flow))
       add('high', 0.9, `content of a guarded place (${source.why}) leaves for another`)

@@ -64,8 +64,8 @@ async function paced(product: Product, sender: Sender, perSecond: number, second
 }
 
 async function run({ quick, say }: Run): Promise<readonly Figure[]> {
-  const count = quick ? 4_096 : 8_192
-  const rounds = quick ? 2 : 4
+  const count = quick ? 2_048 : 4_096
+  const rounds = quick ? 2 : 3
   await using product = await startProduct()
   const sender = createSender(product.url)
   try {
@@ -81,7 +81,7 @@ async function run({ quick, say }: Run): Promise<readonly Figure[]> {
     }
     const { peak, enginePeak } = await product.usage()
     const knee = median(taken.map(({ perSecond }) => perSecond))
-    const latencies = await paced(product, sender, knee * 0.7, quick ? 8 : 20)
+    const latencies = await paced(product, sender, knee * 0.7, quick ? 6 : 15)
     const ratio = (of: (one: Round) => number | undefined) => {
       const values = taken.map((one) => (of(one) ?? Number.NaN) / one.floor)
       return values.every(Number.isFinite) ? median(values) : undefined

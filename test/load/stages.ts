@@ -103,8 +103,8 @@ function opened(dir: string, catalog: Awaited<ReturnType<typeof loadCatalog>>) {
 async function run({ quick, say }: Run): Promise<readonly Figure[]> {
   using folder = scratch()
   const open = opened(folder.path, await loadCatalog())
-  const rounds = quick ? 3 : 7
-  const count = quick ? 1_024 : 2_048
+  const rounds = quick ? 3 : 5
+  const count = quick ? 512 : 1_024
   const taken = new Map<string, number[]>()
   for (let round = 0; round <= rounds; round += 1) {
     let floor = 0

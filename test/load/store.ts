@@ -109,8 +109,8 @@ async function run({ quick }: Run): Promise<readonly Figure[]> {
   await using store = await openStore({ kind: 'embedded', dir: `${folder.path}/store` })
   await migrate(store, { retentionDays: 30 })
   await store.client.command({ query: 'CREATE TABLE native_events AS events' })
-  const insert = await insertFigures(store, keyedHash, quick ? 3_000 : 5_000, quick ? 3 : 7)
-  return [insert, ...(await sizeFigures(store, keyedHash, quick ? 3_000 : 8_000))]
+  const insert = await insertFigures(store, keyedHash, quick ? 2_000 : 4_000, quick ? 3 : 5)
+  return [insert, ...(await sizeFigures(store, keyedHash, quick ? 2_000 : 6_000))]
 }
 
 export const storePart: Part = { name: 'store', about: 'insert and size on disk', run }
