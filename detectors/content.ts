@@ -71,17 +71,22 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
   const { compiled, literals } = compileAll(patterns)
   const automaton = buildAutomaton(literals.map(({ text }) => text))
   let skipped = 0
+  /** By literal, where those that a pattern needs end in the text at hand: made once, for all literals are many and a text holds few. */
+  const places: (number[] | undefined)[] = new Array<number[] | undefined>(literals.length).fill(undefined)
 
   const scanPart = (part: TextPart, hits: Hit[]) => {
     const folded = fold(part.text)
-    const places: (number[] | undefined)[] = new Array(literals.length)
+    const touched: number[] = []
     const candidates: { literal: Literal; end: number }[] = []
     automaton.walk(folded, (index, end) => {
       const literal = literals[index] as Literal
       if (literal.required) {
         const ends = places[index]
         if (ends) ends.push(end)
-        else places[index] = [end]
+        else {
+          places[index] = [end]
+          touched.push(index)
+        }
       }
       if (literal.owners.length > 0) candidates.push({ literal, end })
     })
@@ -107,6 +112,7 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
       if (hit) hits.push(hit)
     }
     for (const { literal, end } of candidates) for (const owner of literal.owners) judge(owner, literal, end)
+    for (const index of touched) places[index] = undefined
   }
   return {
     scan: (parts) => {

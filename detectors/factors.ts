@@ -117,7 +117,7 @@ function atom(from: Source): Node {
   if (char === '(') return group(from)
   if (char === '[') return characters(from)
   from.at += 1
-  if (char === '\\') return escape(from)
+  if (char === '\\') return escaped(from)
   if (char === '^' || char === '$') return nothing
   if (char === '.') return anything
   if (/[?*+{]/.test(char)) throw unclear
@@ -139,7 +139,7 @@ const controls = new Map([
   ['r', '\r'],
   ['t', '\t'],
 ])
-function escape(from: Source): Node {
+function escaped(from: Source): Node {
   const letter = from.text[from.at] as string
   from.at += 1
   if (/[bBAz]/.test(letter)) return nothing

@@ -14,26 +14,48 @@ const modern = { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28
 type Kind = 'state' | 'task' | 'session'
 type Act = 'issued' | 'used' | 'refused'
 type Body = { kind: Kind; act: Act; handle: string; what: string; owner: string }
-type Issued = { kind: Kind; owner: string; ownerSource: string; address: string; what: string; time: bigint; usedAt: bigint; eventId: string; issued: boolean }
+type Issued = {
+  kind: Kind
+  owner: string
+  ownerSource: string
+  address: string
+  what: string
+  time: bigint
+  usedAt: bigint
+  eventId: string
+  issued: boolean
+}
 type Memory = { handles: Map<string, Issued>; guesses: Map<string, { handle: string; time: bigint }[]> }
 
-const isObject = (value: Json | undefined): value is { [key: string]: Json } => typeof value === 'object' && value !== null && !Array.isArray(value)
-const whatOf = (event: McpEvent): string => hashId(event.method ?? '', event.toolName ?? event.promptName ?? event.resourceUri ?? '', event.argsHash ?? '').slice(0, 16)
+const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const whatOf = (event: McpEvent): string =>
+  hashId(event.method ?? '', event.toolName ?? event.promptName ?? event.resourceUri ?? '', event.argsHash ?? '').slice(0, 16)
 const nameOf = { state: 'a requestState', task: 'a task', session: 'a session' } as const
 
 function* handlesOf(event: McpEvent): Generator<Body> {
   const owner = isObject(event.labels) && typeof event.labels['task_owner'] === 'string' ? event.labels['task_owner'].slice(0, 100) : ''
   const asked = event.kind === 'request' || event.kind === 'call'
   if (event.requestStateHash) {
-    if (event.resultType === 'input_required') yield { kind: 'state', act: 'issued', handle: event.requestStateHash, what: whatOf(event), owner }
+    if (event.resultType === 'input_required')
+      yield { kind: 'state', act: 'issued', handle: event.requestStateHash, what: whatOf(event), owner }
     else if (event.kind === 'request') yield { kind: 'state', act: 'used', handle: event.requestStateHash, what: whatOf(event), owner }
   }
   if (event.taskHash && event.kind !== 'request') {
     const started = event.method === 'tools/call'
     const refused = event.outcome === 'protocol_error' || event.outcome === 'denied'
-    if (started || event.method?.startsWith('tasks/')) yield { kind: 'task', act: started ? 'issued' : refused ? 'refused' : 'used', handle: event.taskHash, what: event.method ?? '', owner }
+    if (started || event.method?.startsWith('tasks/'))
+      yield {
+        kind: 'task',
+        act: started ? 'issued' : refused ? 'refused' : 'used',
+        handle: event.taskHash,
+        what: event.method ?? '',
+        owner,
+      }
   }
-  if (event.sessionHash && asked) yield { kind: 'session', act: 'used', handle: event.sessionHash, what: '', owner: '' }
+  // A stream that is opened, or taken up again, with the session of somebody else.
+  if (event.sessionHash && (asked || event.kind === 'http_request'))
+    yield { kind: 'session', act: 'used', handle: event.sessionHash, what: '', owner: '' }
 }
 
 /** A token is renewed in the middle of a session: only with another address does its change mean another hand. */
@@ -60,13 +82,20 @@ export default defineDetector({
     safeMcp: ['SAFE-T1202', 'SAFE-T1706'],
   },
   needs: ['actor', 'requestStateHash'],
-  blindSpots: ['Where the vantage does not know the principal, all hands look alike.', 'Handles issued before the sensor started are unknown to it.'],
+  blindSpots: [
+    'Where the vantage does not know the principal, all hands look alike.',
+    'Handles issued before the sensor started are unknown to it.',
+  ],
   playbook: [
     'Find out how {actor} came to hold {kind} that belongs to {owner}: shared account, leak in a log, or a guess.',
     'If {server} accepted it, it does not bind handles to principals: upgrade it or put a gateway in front.',
     'Revoke the handles and tokens of both principals and review what {actor} did since.',
   ],
-  settings: z.object({ guessesMin: z.int().min(2).default(5), guessMinutes: z.int().min(1).default(10), stateMinutes: z.int().min(1).default(60) }),
+  settings: z.object({
+    guessesMin: z.int().min(2).default(5),
+    guessMinutes: z.int().min(1).default(10),
+    stateMinutes: z.int().min(1).default(60),
+  }),
   scope: 'server',
   reads: ['fact:handle'],
   memory: { version: 1, keysMax: 5_000, ttlMs: 24 * 3_600_000, initial: (): Memory => ({ handles: new Map(), guesses: new Map() }) },
@@ -74,7 +103,9 @@ export default defineDetector({
   *facts({ event }): Generator<FactOutput> {
     for (const body of handlesOf(event)) {
       // A session stands on every request: one statement per actor is enough.
-      yield body.kind === 'session' ? { fact: 'handle', scope: 'server', key: event.serverKey, body, once: true } : { fact: 'handle', scope: 'server', key: event.serverKey, body }
+      yield body.kind === 'session'
+        ? { fact: 'handle', scope: 'server', key: event.serverKey, body, once: true }
+        : { fact: 'handle', scope: 'server', key: event.serverKey, body }
     }
   },
 
@@ -100,18 +131,31 @@ export default defineDetector({
     if (!known) {
       if (act !== 'refused') remember(memory, key, fact, { kind, what, issued: act === 'issued' })
       if (act === 'refused' && guesses(memory, fact, handle, settings.guessMinutes) >= settings.guessesMin) {
-        yield finding(`guesses ${kind} ${fact.actor}`, 'high', `tried ${settings.guessesMin} or more handles that nobody gave it`, 'unknown')
+        yield finding(
+          `guesses ${kind} ${fact.actor}`,
+          'high',
+          `tried ${settings.guessesMin} or more handles that nobody gave it`,
+          'unknown',
+        )
       }
       return
     }
     if (act === 'issued') return
     if (otherHand(known, fact)) {
-      yield finding(`${key} ${fact.actor}`, act === 'refused' ? 'medium' : 'high', `used ${nameOf[kind]} of ${known.owner}${act === 'refused' ? ', and was refused' : ''}`, known.owner)
+      yield finding(
+        `${key} ${fact.actor}`,
+        act === 'refused' ? 'medium' : 'high',
+        `used ${nameOf[kind]} of ${known.owner}${act === 'refused' ? ', and was refused' : ''}`,
+        known.owner,
+      )
     }
     if (kind !== 'state') return
-    if (known.issued && known.what !== what) yield finding(`${key} other request`, 'high', 'used a requestState with another request than it was issued for', known.owner)
-    else if (known.usedAt > 0n && fact.time - known.usedAt > 60n * SECOND) yield finding(`${key} replay`, 'medium', 'used a requestState again', known.owner)
-    else if (fact.time - known.time > BigInt(settings.stateMinutes) * 60n * SECOND) yield finding(`${key} old`, 'medium', 'used a requestState long after it was issued', known.owner)
+    if (known.issued && known.what !== what)
+      yield finding(`${key} other request`, 'high', 'used a requestState with another request than it was issued for', known.owner)
+    else if (known.usedAt > 0n && fact.time - known.usedAt > 60n * SECOND)
+      yield finding(`${key} replay`, 'medium', 'used a requestState again', known.owner)
+    else if (fact.time - known.time > BigInt(settings.stateMinutes) * 60n * SECOND)
+      yield finding(`${key} old`, 'medium', 'used a requestState long after it was issued', known.owner)
     if (known.usedAt === 0n) known.usedAt = fact.time
   },
 
@@ -125,12 +169,30 @@ export default defineDetector({
       story: story(...[1, 2, 3, 4, 5].map((id) => refused('mallory', `task-${id}`))),
       fires: [9],
     },
-    { name: 'another’s task is read', story: story(exchange('pay', 'tasks/get', { taskId: 't9' }, { status: 'completed', resultType: 'complete', taskId: 't9' }, { principal: 'eve', labels: { task_owner: 'anna' } })), fires: [1] },
+    {
+      name: 'another’s task is read',
+      story: story(
+        exchange(
+          'pay',
+          'tasks/get',
+          { taskId: 't9' },
+          { status: 'completed', resultType: 'complete', taskId: 't9' },
+          { principal: 'eve', labels: { task_owner: 'anna' } },
+        ),
+      ),
+      fires: [1],
+    },
     { name: 'the answer to a question', story: story(asks('anna', 'A1'), retries('anna', 'A1')), fires: [] },
     { name: 'a retry within seconds', story: story(asks('anna', 'A1'), retries('anna', 'A1'), retries('anna', 'A1')), fires: [] },
     { name: 'one session, one principal', story: story(speaks('anna', '10.0.0.4'), speaks('anna', '10.0.0.9')), fires: [] },
     { name: 'two sessions', story: story(speaks('anna', '10.0.0.4'), speaks('bob', '10.0.0.5', 's2')), fires: [] },
-    { name: 'a task polled by its owner', story: story(...[0, 1, 2].map(() => exchange('pay', 'tasks/get', { taskId: 't1' }, { status: 'working', taskId: 't1' }, { principal: 'anna' }))), fires: [] },
+    {
+      name: 'a task polled by its owner',
+      story: story(
+        ...[0, 1, 2].map(() => exchange('pay', 'tasks/get', { taskId: 't1' }, { status: 'working', taskId: 't1' }, { principal: 'anna' })),
+      ),
+      fires: [],
+    },
     { name: 'a few unknown tasks', story: story(...[1, 2, 3].map((id) => refused('bob', `t-${id}`))), fires: [] },
   ],
 })
@@ -152,7 +214,9 @@ function remember(memory: Memory, key: string, fact: Fact, { kind, what, issued 
 
 /** How many different unknown handles this actor was refused lately. */
 function guesses(memory: Memory, fact: Fact, handle: string, minutes: number): number {
-  const tried = (memory.guesses.get(fact.actor) ?? []).filter((guess) => guess.handle !== handle && fact.time - guess.time < BigInt(minutes) * 60n * SECOND)
+  const tried = (memory.guesses.get(fact.actor) ?? []).filter(
+    (guess) => guess.handle !== handle && fact.time - guess.time < BigInt(minutes) * 60n * SECOND,
+  )
   tried.push({ handle, time: fact.time })
   memory.guesses.delete(fact.actor)
   memory.guesses.set(fact.actor, tried.slice(-GUESSES_MAX))
@@ -162,11 +226,23 @@ function guesses(memory: Memory, fact: Fact, handle: string, minutes: number): n
 
 function asks(principal: string, order: string): StoryLine[] {
   const question = { c: { method: 'elicitation/create', params: { message: 'Confirm' } } }
-  return exchange('pay', 'tools/call', { name: 'refund', arguments: { order }, ...modern }, { resultType: 'input_required', inputRequests: question, requestState: 'state-one' }, { principal })
+  return exchange(
+    'pay',
+    'tools/call',
+    { name: 'refund', arguments: { order }, ...modern },
+    { resultType: 'input_required', inputRequests: question, requestState: 'state-one' },
+    { principal },
+  )
 }
 function retries(principal: string, order: string, after = 0): StoryLine[] {
   const answered = { c: { action: 'accept', content: {} } }
-  const lines = exchange('pay', 'tools/call', { name: 'refund', arguments: { order }, inputResponses: answered, requestState: 'state-one', ...modern }, { resultType: 'complete', content: [] }, { principal })
+  const lines = exchange(
+    'pay',
+    'tools/call',
+    { name: 'refund', arguments: { order }, inputResponses: answered, requestState: 'state-one', ...modern },
+    { resultType: 'complete', content: [] },
+    { principal },
+  )
   return after > 0 ? lines.map((line) => ({ ...line, t: after })) : lines
 }
 function speaks(principal: string, peer: string, session = 's1'): StoryLine[] {

@@ -32,6 +32,8 @@ function readable(bytes: Buffer): string | undefined {
 /** Language, a record or a list of values; not an address, a cursor, a token or a hash. */
 export function isContent(text: string): boolean {
   if (/^\s*(?:https?:\/\/|data:|www\.)\S*\s*$/i.test(text)) return false
+  // The settings of an install link.
+  if (/^\s*\{\s*"(?:command|args|mcpServers)"\s*:/.test(text)) return false
   if (/[\w.+-]{1,64}@[a-z0-9-]{1,63}\.[a-z]{2,}/i.test(text) || text.includes('⟦secret:')) return true
   const words = text.match(/(?<![\p{L}\p{N}])\p{L}{2,20}(?![\p{L}\p{N}])/gu) ?? []
   const spaces = text.match(/\s/g)?.length ?? 0

@@ -174,7 +174,7 @@ const addressed: readonly Mark[] = [
     literals(
       'assistant, ;assistant: ; ai, ;llm, ;llm: ;agent, ;claude, ;chatgpt, ;copilot, ;gemini, ;reading this;processing this;summarizing this;summarising this;parsing this;assistants must;agents must;models must;assistants should;agents should;assistants need;agents need;assistants are;agents are',
     ),
-    `(?:(?:^|[.!?…"'>*(-]\\s*|\\n\\s*)(?:dear${S}|hey${S}|hello${S})?(?:ai|llm|assistant|agent|claude|chatgpt|copilot|gemini)(?:${S}assistant)?\\s*[,:]\\s*(?:please|you|once|when|before|after|ignore|do|always|also|if|now|call|send|forward|add|attach|include|read|retrieve|fetch|look|open|search|find|post|reply|stop|first|from)\\b|\\b(?:ai|llms?|assistants?|agents?|language models?|chatbots?)${S}(?:that${S}(?:is|are)${S})?(?:reading|processing|parsing|summari[sz]ing|viewing|analy[sz]ing)${S}(?:this|the)\\b|\\b(?:all|any|every)${S}(?:ai${S})?(?:ai|assistants?|agents?|llms?|language models?)${S}(?:must|should|shall|need|needs|have${S}to|are${S}required)\\b)`,
+    `(?:(?:^|[.!?…"'*(-]\\s*|[^>-]>\\s*|\\n\\s*)(?:dear${S}|hey${S}|hello${S})?(?:ai|llm|assistant|agent|claude|chatgpt|copilot|gemini)(?:${S}assistant)?\\s*[,:]\\s*(?:please|you|once|when|before|after|ignore|do|always|also|if|now|call|send|forward|add|attach|include|read|retrieve|fetch|look|open|search|find|post|reply|stop|first|from)\\b|\\b(?:ai|llms?|assistants?|agents?|language models?|chatbots?)${S}(?:that${S}(?:is|are)${S})?(?:reading|processing|parsing|summari[sz]ing|viewing|analy[sz]ing)${S}(?:this|the)\\b|\\b(?:all|any|every)${S}(?:ai${S})?(?:ai|assistants?|agents?|llms?|language models?)${S}(?:must|should|shall|need|needs|have${S}to|are${S}required)\\b)`,
     80,
   ),
   mark(

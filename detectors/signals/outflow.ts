@@ -121,7 +121,7 @@ export function judge(flow: Flow): Verdict | undefined {
     add('high', 0.8, 'content stands in the address of an image, which the reader’s client fetches by itself')
   if (field?.isUrl && sensitive && leaves && !asked && outsider)
     add('high', 0.75, 'content stands in a web address after text of outsiders was read')
-  if (field?.isUrl && sensitive && leaves && crossing && !asked && match.tokens >= 2 && (field.text.match(/\+|%20/g) ?? []).length >= 3)
+  if (field?.isUrl && sensitive && leaves && crossing && !asked && match.tokens >= 2 && (field.text.match(/\+|%20| /g) ?? []).length >= 3)
     add('medium', 0.5, 'numbers and addresses of a record stand among words in a web address')
   if (retried && crossing && sensitive) add('medium', 0.55, 'the content is handed over after the tool had failed without it')
   if (verdicts.length === 0 && crossing && act === 'send' && sensitive && !asked)

@@ -27,6 +27,8 @@ const exampleTalk =
  * True when the mark stands inside a short quotation. A value of JSON or YAML is not one: there every text is in quotation marks.
  */
 function isQuoted(text: string, start: number, end: number): boolean {
+  // The end of a tag: the quotation marks were its attribute's.
+  if (/^["']>/.test(text.slice(start, start + 2))) return false
   const before = text.slice(Math.max(0, start - 60), start)
   const after = text.slice(end, end + 90)
   if (/["'`“‘«「]\s?$/.test(before) && /^\s?[.…]{0,3}["'`”’»」]/.test(after)) return true

@@ -143,6 +143,12 @@ export type Field = Readonly<{ name: string; pointer: string; text: string; isUr
 const referenceName =
   /(?:^|_)(?:id|ids|sha|ref|cursor|token|page|key|uuid|etag|path|file|filename|folder|branch|head|base|version|date|time|start|end|timezone|language|format|type|status|state)$/i
 
+/** Words joined by plus signs, as forms write blanks; a plus inside base64 stays. */
+const spaced = (behind: string): string => {
+  const pieces = behind.split('+')
+  return pieces.length > 3 && pieces.every((piece) => piece.length <= 60) ? pieces.join(' ') : behind
+}
+
 const IMAGES_MAX = 10
 const imageShape =
   /(?:!\[[^\]\n]{0,200}\]\(\s{0,4}|<img\b[^>]{0,200}?src\s{0,4}=\s{0,4}["']?)https?:\/\/[^\s/?#"'<>)]{1,255}([/?#][^\s"'<>)]{8,4096})/gi
@@ -165,7 +171,7 @@ export function payloadOf(event: McpEvent): Field[] {
       const behind = /^(?:https?:\/\/)?([^/?#]*)([/?#].*)?$/is.exec(text)
       // Labels of a name can carry data too, as in `6b65793d.collector.example`.
       const labels = (behind?.[1] ?? '').split('.').filter((label) => label.length >= 20)
-      fields.push({ name, pointer, text: [...labels, behind?.[2] ?? ''].join(' '), isUrl, isProse: false })
+      fields.push({ name, pointer, text: [...labels, spaced(behind?.[2] ?? '')].join(' '), isUrl, isProse: false })
       return
     }
     for (const written of imagesOf(text)) fields.push({ name, pointer, text: written, isUrl: true, isProse: false, isImage: true })
