@@ -10,7 +10,7 @@ import type { AlertHit, ThreadLink } from '../schemas/codec.ts'
 import type { AnyDetector, Fact, Hit, Output, Signal, Subject } from '../schemas/detector.ts'
 import type { McpEvent } from '../schemas/event.ts'
 import { type ContentPass, createContentPass } from './content.ts'
-import { createKeep, type KeepState } from './keep.ts'
+import { createKeep, type Keep, type KeepState } from './keep.ts'
 import { createMemory, type MemoryState } from './memory.ts'
 import { textsOf } from './texts.ts'
 import { createThreads, type ThreadsState } from './threads.ts'
@@ -103,17 +103,6 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
     }
   }
 
-  const state = (one: Ready, subject: EventSubject, hits: readonly Hit[], facts: Fact[]) => {
-    for (const output of one.detector.facts?.(subject, one.settings, hits) ?? []) {
-      const fact = factOf(output, subject)
-      const statement = output.once ? statementOf(fact) : undefined
-      if (statement && said.has(statement)) continue
-      if (statement) said.set(statement, true)
-      if (Buffer.byteLength(JSON.stringify(fact.body)) > FACT_BYTES_MAX) stats.factsTooLarge += 1
-      else facts.push(fact)
-    }
-  }
-
   const take = (one: Ready, output: Output, origin: Origin, verdicts: Verdicts, chain: number) => {
     if ('signal' in output) {
       const signal = signalOf(one.detector, output, origin)
@@ -158,7 +147,7 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
       const hits = content.scan(subject.texts)
       for (const one of ready) {
         if (!one.detector.facts || (one.methods && !one.methods.has(event.method ?? ''))) continue
-        guarded(one.detector.id, () => state(one, subject, hits, verdicts.facts))
+        guarded(one.detector.id, () => verdicts.facts.push(...factsOf(one, subject, hits, said, stats)))
       }
       run(subject, hits, verdicts, 0)
       return verdicts
@@ -181,6 +170,20 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
       } satisfies State),
     stats: () => ({ ...stats, windowsSkipped: content.windowsSkipped() }),
   }
+}
+
+/** What a detector of another scope will read; a statement made `once` is not repeated while it is remembered. */
+function factsOf(one: Ready, subject: EventSubject, hits: readonly Hit[], said: Keep<true>, stats: EngineStats): Fact[] {
+  const facts: Fact[] = []
+  for (const output of one.detector.facts?.(subject, one.settings, hits) ?? []) {
+    const fact = factOf(output, subject)
+    const statement = output.once ? statementOf(fact) : undefined
+    if (statement && said.has(statement)) continue
+    if (statement) said.set(statement, true)
+    if (Buffer.byteLength(JSON.stringify(fact.body)) > FACT_BYTES_MAX) stats.factsTooLarge += 1
+    else facts.push(fact)
+  }
+  return facts
 }
 
 export const noVerdicts = (): Verdicts => ({ alerts: [], hits: [], signals: [], facts: [], links: [] })

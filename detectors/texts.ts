@@ -13,7 +13,7 @@ const isObject = (value: Json | undefined): value is JsonObject => typeof value 
 const list = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : [])
 const member = (value: Json | undefined, key: string): Json | undefined =>
   isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
-const escape = (key: string): string => (/[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key)
+const escaped = (key: string): string => (/[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key)
 
 /** Every string below `root`, without recursion: depth is the sender's to choose. */
 export function walkStrings(root: Json | undefined, base: string, visit: (pointer: string, text: string, parentKey: string) => void): void {
@@ -25,7 +25,7 @@ export function walkStrings(root: Json | undefined, base: string, visit: (pointe
     else if (Array.isArray(value))
       for (let i = value.length - 1; i >= 0; i -= 1) open.push({ value: value[i] as Json, pointer: `${pointer}/${i}`, key: item.key })
     else if (isObject(value))
-      for (const key of Object.keys(value).reverse()) open.push({ value: value[key] as Json, pointer: `${pointer}/${escape(key)}`, key })
+      for (const key of Object.keys(value).reverse()) open.push({ value: value[key] as Json, pointer: `${pointer}/${escaped(key)}`, key })
   }
 }
 
@@ -36,15 +36,16 @@ function addSchema(schema: Json | undefined, base: string, tool: string, add: Ad
   for (let item = open.pop(); item !== undefined; item = open.pop()) {
     const { value, pointer, names } = item
     if (typeof value === 'string') add('definition.schema', pointer, value, tool)
-    else if (Array.isArray(value)) value.forEach((entry, i) => open.push({ value: entry, pointer: `${pointer}/${i}`, names: false }))
+    else if (Array.isArray(value))
+      for (const [i, entry] of value.entries()) open.push({ value: entry, pointer: `${pointer}/${i}`, names: false })
     else if (isObject(value)) {
       for (const key of Object.keys(value)) {
-        if (names) add('definition.key', `${pointer}/${escape(key)}`, key, tool)
+        if (names) add('definition.key', `${pointer}/${escaped(key)}`, key, tool)
         const inner = value[key] as Json
         const opensNames = !names && (key === 'properties' || key === '$defs' || key === 'definitions' || key === 'patternProperties')
         if (!names && (key === 'type' || key === '$schema' || key === 'required' || key === '$ref') && typeof inner === 'string') continue
         if (!names && key === 'required') continue
-        open.push({ value: inner, pointer: `${pointer}/${escape(key)}`, names: opensNames })
+        open.push({ value: inner, pointer: `${pointer}/${escaped(key)}`, names: opensNames })
       }
     }
   }
@@ -55,7 +56,7 @@ function addDefinition(definition: Json, pointer: string, add: Add): void {
   const name = typeof definition.name === 'string' ? definition.name : ''
   add('definition.name', `${pointer}/name`, definition.name, name)
   for (const key of Object.keys(definition)) {
-    const at = `${pointer}/${escape(key)}`
+    const at = `${pointer}/${escaped(key)}`
     if (key === 'name') continue
     if (key === 'inputSchema' || key === 'outputSchema') addSchema(definition[key], at, name, add)
     else if (key === 'uri' || key === 'uriTemplate' || key === 'mimeType') add('definition.name', at, definition[key], name)
@@ -93,7 +94,7 @@ function addResult(event: McpEvent, add: Add): void {
   if (typeof result === 'string') add('result', base, result)
   if (!isObject(result)) return
   for (const kind of ['tools', 'prompts', 'resources', 'resourceTemplates']) {
-    list(result[kind]).forEach((definition, index) => addDefinition(definition, `${base}/${kind}/${index}`, add))
+    for (const [index, definition] of list(result[kind]).entries()) addDefinition(definition, `${base}/${kind}/${index}`, add)
   }
   add('instructions', `${base}/instructions`, result.instructions)
   walkStrings(result.serverInfo, `${base}/serverInfo`, (at, text) => add('definition.description', at, text))
@@ -101,7 +102,7 @@ function addResult(event: McpEvent, add: Add): void {
   walkStrings(result.structuredContent, `${base}/structuredContent`, (at, text) => add('result', at, text))
   if (event.method?.startsWith('tasks/')) walkStrings(result.result, `${base}/result`, (at, text) => add('result', at, text))
   addContent(result.contents, `${base}/contents`, 'resource', add)
-  list(result.contents).forEach((entry, index) => add('resource', `${base}/contents/${index}/text`, member(entry, 'text')))
+  for (const [index, entry] of list(result.contents).entries()) add('resource', `${base}/contents/${index}/text`, member(entry, 'text'))
   list(result.messages).forEach((message, index) => {
     const content = member(message, 'content')
     addContent(Array.isArray(content) ? content : [content ?? null], `${base}/messages/${index}/content`, 'prompt', add)
@@ -109,7 +110,7 @@ function addResult(event: McpEvent, add: Add): void {
   const asked = result.inputRequests
   if (isObject(asked)) {
     for (const key of Object.keys(asked))
-      addQuestion(member(asked[key], 'method'), member(asked[key], 'params'), `${base}/inputRequests/${escape(key)}`, add)
+      addQuestion(member(asked[key], 'method'), member(asked[key], 'params'), `${base}/inputRequests/${escaped(key)}`, add)
   }
 }
 
