@@ -50,12 +50,9 @@ export function createPipelineHealth(parts: HealthParts) {
       intake: parts.intake.stats(),
       receivers: { otlp_http: receivers?.http.stats(), otlp_grpc: receivers?.grpc.stats() },
       log: parts.bus.counts(),
-      detectors: {
-        engines: parts.worker.stats().map((stats) => ({ ...stats, errors: Object.fromEntries(stats.errors) })),
-        failed: parts.failedDetectors,
-      },
+      detectors: detection(parts),
       store: { ...parts.writer.counts(), engine_restarts: parts.store.restarts() },
-      outputs: parts.outbox.status(),
+      outputs: Object.fromEntries(parts.outbox.status().map(({ name, ...status }) => [name, status])),
     }
   }
   return {
@@ -68,6 +65,22 @@ export function createPipelineHealth(parts: HealthParts) {
       void refresh().catch(() => {})
       return prometheus(samples(parts, lags, receivers))
     },
+  }
+}
+
+/** All engines together, and what did not load. */
+function detection({ worker, failedDetectors }: HealthParts) {
+  const engines = worker.stats()
+  const sum = (of: (stats: (typeof engines)[number]) => number) => engines.reduce((total, stats) => total + of(stats), 0)
+  return {
+    partitions: engines.length,
+    events: sum(({ events }) => events),
+    duplicates: sum(({ duplicates }) => duplicates),
+    facts: sum(({ facts }) => facts),
+    facts_too_large: sum(({ factsTooLarge }) => factsTooLarge),
+    errors: sum(({ errors }) => [...errors.values()].reduce((total, count) => total + count, 0)),
+    windows_skipped: Math.max(0, ...engines.map(({ windowsSkipped }) => windowsSkipped)),
+    not_loaded: failedDetectors.map(({ id, reason }) => `${id}: ${reason}`).join('; ') || 'none',
   }
 }
 

@@ -10,6 +10,7 @@ import type { Checkpoints } from './checkpoint.ts'
 import { createEngine, type Engine, type EngineStats, noVerdicts, type Prepared, type Verdicts } from './engine.ts'
 
 const VERDICTS_PER_RECORD_MAX = 500
+const SLICE_RECORDS_MAX = 32
 const CHECKPOINT_MS = 30_000
 const FIRST_CHECKPOINT_MS = 3_000
 
@@ -97,13 +98,16 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
       }
       return from
     },
-    batch: (part, records) => {
-      const one = seats.get(part.partition)
-      if (!one) return Promise.resolve()
-      // Events and facts of one partition share an engine: they take turns.
-      const mine = one.turn.then(() => handle(part, records))
-      one.turn = mine.catch(() => {})
-      return mine
+    batch: async (part, records) => {
+      // Slice by slice: an alert does not wait for the end of a long batch, nor does anything else in this process.
+      for (let from = 0; from < records.length; from += SLICE_RECORDS_MAX) {
+        const one = seats.get(part.partition)
+        if (!one) return
+        // Events and facts of one partition share an engine: they take turns.
+        const mine = one.turn.then(() => handle(part, records.slice(from, from + SLICE_RECORDS_MAX)))
+        one.turn = mine.catch(() => {})
+        await mine
+      }
     },
     revoked: async (parts) => {
       for (const partition of new Set(parts.map((part) => part.partition))) {

@@ -106,7 +106,7 @@ function resultOf(random: Chance, kind: number): unknown {
 }
 
 function argumentsOf(random: Chance, kind: number): Record<string, unknown> {
-  if (kind === 0 || kind === 1) return { path: `/home/dev/work/${word(random)}/${word(random)}.md`, limit: whole(random, 500) }
+  if (kind === 0 || kind === 1) return { path: `/home/dev/src/${word(random)}/${word(random)}.md`, limit: whole(random, 500) }
   if (kind === 2) return { query: prose(random, 60), state: 'open', labels: [word(random), word(random)] }
   if (kind === 3)
     return { sql: `SELECT ${word(random)}, ${word(random)} FROM ${word(random)} WHERE ${word(random)} = ${whole(random, 9999)} LIMIT 50` }

@@ -17,7 +17,7 @@ const callOf = (id: number): string =>
     jsonrpc: '2.0',
     id,
     method: 'tools/call',
-    params: { name: 'read_file', arguments: { path: `/work/notes/${id}.md`, limit: 40 } },
+    params: { name: 'read_file', arguments: { path: `/srv/notes/${id}.md`, limit: 40 } },
   })
 
 /** Takes what the taps send and says yes. */
