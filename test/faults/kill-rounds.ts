@@ -106,7 +106,7 @@ async function oneLife(product: Product, { rounds, tally, engines, load, random 
     const health = await healthOf(served)
     tally.engineRestarts += health.store.engine_restarts
     tally.replays +=
-      health.store.repeats + health.store.retries + health.detectors.engines.reduce((sum, { duplicates }) => sum + duplicates, 0)
+      health.store.repeats + health.store.retries + health.detectors.duplicates
   }
   for (const pid of enginesOf(product.pid)) engines.add(pid)
   product.kill('SIGKILL')

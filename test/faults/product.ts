@@ -10,7 +10,7 @@ const outputCharsMax = 200_000
 export type Health = {
   lag: Record<string, number>
   store: { events: number; repeats: number; retries: number; engine_restarts: number }
-  detectors: { engines: { duplicates: number }[] }
+  detectors: { duplicates: number }
 }
 export type Product = Readonly<{
   pid: number
