@@ -105,8 +105,7 @@ async function oneLife(product: Product, { rounds, tally, engines, load, random 
     await sleep(random() * 2_000)
     const health = await healthOf(served)
     tally.engineRestarts += health.store.engine_restarts
-    tally.replays +=
-      health.store.repeats + health.store.retries + health.detectors.duplicates
+    tally.replays += health.store.repeats + health.store.retries + health.detectors.duplicates
   }
   for (const pid of enginesOf(product.pid)) engines.add(pid)
   product.kill('SIGKILL')
@@ -124,7 +123,7 @@ async function drained(product: Product, load: Load, tally: Life['tally']): Prom
     const { lag, store, detectors } = await healthOf(served)
     quiet = Object.values(lag).every((waiting) => waiting === 0) ? quiet + 1 : 0
     assert.ok(Date.now() < deadline, `not drained: ${JSON.stringify(lag)}\n${product.output()}`)
-    if (quiet === 3) tally.replays += store.repeats + detectors.engines.reduce((sum, { duplicates }) => sum + duplicates, 0)
+    if (quiet === 3) tally.replays += store.repeats + detectors.duplicates
     await sleep(100)
   }
 }
