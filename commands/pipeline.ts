@@ -23,7 +23,6 @@ import { loadCatalog } from '../detectors/catalog.ts'
 import { openCheckpoints } from '../detectors/checkpoint.ts'
 import { prepareDetectors, type Verdicts } from '../detectors/engine.ts'
 import { runWorker } from '../detectors/worker.ts'
-import type { Bus } from '../schemas/bus.ts'
 import type { Config } from '../schemas/config.ts'
 import { Fault } from '../schemas/errors.ts'
 import type { McpEvent } from '../schemas/event.ts'
@@ -134,7 +133,7 @@ export async function openPipeline({ config, version, log, onVerdicts, onFatal }
     otlpGrpcPort: grpc.port,
     token,
     failedDetectors: catalog.failed,
-    settled: () => settled(bus, groups),
+    settled: () => settled(groups),
     health: health.report,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
@@ -190,7 +189,7 @@ function outputsOf({ outputs: { webhook } }: Config) {
 }
 
 /** In order of flow: what one stage publishes is waited for at the next. */
-async function settled(_bus: Bus, groups: Readonly<Record<string, { lag: () => Promise<ReadonlyMap<string, bigint>> }>>): Promise<void> {
+async function settled(groups: Readonly<Record<string, { lag: () => Promise<ReadonlyMap<string, bigint>> }>>): Promise<void> {
   for (let quiet = 0; quiet < 2; ) {
     const lags = await Promise.all(Object.values(groups).map((group) => group.lag()))
     quiet = lags.every((lag) => [...lag.values()].every((waiting) => waiting === 0n)) ? quiet + 1 : 0

@@ -1,18 +1,14 @@
 /** Finds every string of an event that a model or a program will read, with the position it stands in. */
 import type { TextPart, TextPosition } from '../schemas/detector.ts'
 import type { Json, McpEvent } from '../schemas/event.ts'
-import { resultOf } from '../schemas/event.ts'
+import { isObject, member, resultOf } from '../schemas/event.ts'
 import { disguisedIn } from './disguise.ts'
 
 const PARTS_MAX = 20_000
 
-type JsonObject = { [key: string]: Json }
 type Add = (position: TextPosition, pointer: string, text: Json | undefined, tool?: string) => void
 
-const isObject = (value: Json | undefined): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 const list = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : [])
-const member = (value: Json | undefined, key: string): Json | undefined =>
-  isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
 const escaped = (key: string): string => (/[~/]/.test(key) ? key.replaceAll('~', '~0').replaceAll('/', '~1') : key)
 
 /** Every string below `root`, without recursion: depth is the sender's to choose. */

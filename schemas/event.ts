@@ -11,6 +11,13 @@ import { z } from 'zod'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 export const Json: z.ZodType<Json> = z.json() as z.ZodType<Json>
+export type JsonObject = { [key: string]: Json }
+export const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A member of its own, never one of the prototype; undefined where `value` is no object. */
+export const member = (value: Json | undefined, key: string): Json | undefined =>
+  isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
 
 export const eventKinds = [
   'request',

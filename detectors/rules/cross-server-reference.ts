@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { defineDetector, type Subject, type TextPart } from '../../schemas/detector.ts'
 import type { Json } from '../../schemas/event.ts'
+import { isObject } from '../../schemas/event.ts'
 import { calls, exchange, offers, story } from '../../schemas/story.ts'
 import { fold } from '../fold.ts'
 
@@ -32,9 +33,6 @@ function wordsOf(parts: readonly TextPart[]): Map<string, string> {
   }
   return words
 }
-
-const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function toolsOf(body: Json | undefined): Map<string, string[]> {
   const tools = new Map<string, string[]>()

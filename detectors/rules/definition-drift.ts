@@ -4,6 +4,7 @@ import type { Severity } from '../../schemas/alert.ts'
 import { definitionHash } from '../../schemas/definition.ts'
 import { defineDetector, type Hit } from '../../schemas/detector.ts'
 import type { Json } from '../../schemas/event.ts'
+import { isObject } from '../../schemas/event.ts'
 import { hashId } from '../../schemas/ids.ts'
 import { exchange, offers, story } from '../../schemas/story.ts'
 import { actMarks } from '../signals/acts.ts'
@@ -34,8 +35,6 @@ type Known = Shape & { hashes: string[]; changes: number }
 type Memory = { tools: Map<string, Known>; name: string; version: string }
 type Change = { severity: Severity; says: string }
 
-const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const rank: readonly Severity[] = ['informational', 'low', 'medium', 'high', 'critical']
 
 /** Everything the comparison needs, small enough for a fact: hashes and counts, no text. */

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Severity, severityRank } from '../../schemas/alert.ts'
 import { definitionHash } from '../../schemas/definition.ts'
 import { defineDetector, type Hit, type Output, type TextPart, type TextPosition } from '../../schemas/detector.ts'
-import { type Json, type McpEvent, resultOf } from '../../schemas/event.ts'
+import { isObject, type Json, type McpEvent, resultOf } from '../../schemas/event.ts'
 import { actMarks } from '../signals/acts.ts'
 import { type Flaw, parameterFlaws, textFlaws, unknownKeyFlaws } from '../signals/definition.ts'
 import { lintExamples } from '../signals/definition-examples.ts'
@@ -29,9 +29,6 @@ const KINDS_MAX = 12
 const REFS_MAX = 200
 
 type Offer = { name: string; sort: string; parts: TextPart[]; definition: Json | undefined }
-
-const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Texts by the definition they stand in; instructions and serverInfo are one of their own. */
 function offersOf(event: McpEvent, texts: readonly TextPart[]): Offer[] {

@@ -1,7 +1,8 @@
 /** A handle in the wrong hands: requestState, task or session of one principal used by another, altered, replayed or guessed. */
 import { z } from 'zod'
 import { defineDetector, type Fact, type FactOutput } from '../../schemas/detector.ts'
-import type { Json, McpEvent } from '../../schemas/event.ts'
+import type { McpEvent } from '../../schemas/event.ts'
+import { isObject } from '../../schemas/event.ts'
 import { hashId } from '../../schemas/ids.ts'
 import { exchange, type StoryLine, story } from '../../schemas/story.ts'
 
@@ -27,8 +28,6 @@ type Issued = {
 }
 type Memory = { handles: Map<string, Issued>; guesses: Map<string, { handle: string; time: bigint }[]> }
 
-const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const whatOf = (event: McpEvent): string =>
   hashId(event.method ?? '', event.toolName ?? event.promptName ?? event.resourceUri ?? '', event.argsHash ?? '').slice(0, 16)
 const nameOf = { state: 'a requestState', task: 'a task', session: 'a session' } as const

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Severity } from '../../schemas/alert.ts'
 import { defineDetector } from '../../schemas/detector.ts'
 import type { Json, McpEvent } from '../../schemas/event.ts'
+import { member } from '../../schemas/event.ts'
 import { calls, exchange, host, story } from '../../schemas/story.ts'
 import { type Argument, argumentsOf } from '../signals/arguments.ts'
 import { credentialPlace, type Path, parsePath, placeInRoots } from '../signals/paths.ts'
@@ -47,8 +48,6 @@ function judge(path: Path, roots: readonly string[], text: string): Judged | und
 
 const strings = (value: Json | undefined): string[] =>
   Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === 'string') : []
-const member = (value: Json | undefined, key: string): Json | undefined =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.hasOwn(value, key) ? value[key] : undefined
 
 /** In the modern era the answer to roots/list rides on the next request. */
 function* riding(event: McpEvent): Generator<Json> {

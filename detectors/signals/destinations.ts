@@ -1,5 +1,6 @@
 /** Where a call sends things: literal addresses in texts, the destinations among arguments, and what a tool does with what it is given. */
 import type { Json, McpEvent } from '../../schemas/event.ts'
+import { isObject } from '../../schemas/event.ts'
 import { type Argument, argumentsOf, wordsOf } from './arguments.ts'
 
 export type AddressKind = 'host' | 'email' | 'phone' | 'account'
@@ -63,8 +64,6 @@ const placeWords = new Set(
   'channel channels room chat group thread bucket space workspace board list project database table page parent'.split(' '),
 )
 
-const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const textAt = (value: Json | undefined, key: string): string =>
   isObject(value) && Object.hasOwn(value, key) && typeof value[key] === 'string' ? value[key] : ''
 

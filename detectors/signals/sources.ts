@@ -1,14 +1,12 @@
 /** What came in with a result: how much it would hurt elsewhere, and who could have written it. */
 import type { Json, McpEvent } from '../../schemas/event.ts'
+import { isObject } from '../../schemas/event.ts'
 import { argumentsOf, wordsOf } from './arguments.ts'
 import { credentialPlace, parsePath } from './paths.ts'
 
 /** `secret` opens something; `private` is labelled so; `personal` is somebody's mail, file or record; `plain` is anything; `public` is labelled so. */
 export type Grade = 'secret' | 'private' | 'personal' | 'plain' | 'public'
 export type SourceFacts = Readonly<{ grade: Grade; untrusted: boolean; why: string }>
-
-const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export function labelsOf(event: McpEvent): ReadonlyMap<string, Json> {
   return new Map(isObject(event.labels) ? Object.entries(event.labels).slice(0, 50) : [])
