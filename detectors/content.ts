@@ -1,13 +1,13 @@
 /**
  * The one content pass: an Aho-Corasick automaton over the literals of every pattern finds candidates in a single walk of
- * the text, and a linear-time engine (re2js) decides on a window around each. Cost is flat in the number of rules.
+ * the text, a sieve rules out nearly all of them, and a linear-time engine (re2js) decides on a window around each that is
+ * left. Cost is flat in the number of rules.
  */
-import { RE2JS } from 're2js'
 import type { Hit, Pattern, TextPart, TextPosition } from '../schemas/detector.ts'
 import { Fault } from '../schemas/errors.ts'
 import { buildAutomaton } from './automaton.ts'
-import { answers, mapNeed, type Need, needOf } from './factors.ts'
-import { fold, foldPattern, SKIPPED } from './fold.ts'
+import { createVerifier, type Verifier } from './content-verifier.ts'
+import { fold, foldInto, foldPattern, SKIPPED } from './fold.ts'
 
 const WINDOW_MAX = 240
 /** So many candidates of a pattern get a window of their own; then windows are wide and follow each other, so that decoys neither blind nor slow the pass. */
@@ -15,146 +15,154 @@ const WINDOWS_PER_PART_MAX = 64
 const WIDE = 8
 const HITS_PER_PART_MAX = 256
 const EXCERPT_MAX = 200
+/** Definitions that are remembered, of each position; at the maximum all are forgotten. */
+const REMEMBERED_MAX = 1_000
+const REMEMBERED_LENGTH_MAX = 2_000
+/** Texts up to so many units are folded into one array that is kept; a longer one gets its own. */
+const UNITS_KEPT_MAX = 262_144
 
-/** `need`: which other literals have to stand in the window. */
-type Compiled = Readonly<{
-  pattern: Pattern
-  verify: RE2JS | undefined
-  windowMax: number
-  positions: ReadonlySet<TextPosition>
-  need: Need<number> | undefined
-}>
-/** One literal of the automaton: the patterns it gates, and whether a pattern requires it beside its own. */
-type Literal = { text: string; owners: number[]; required: boolean }
+type Compiled = Readonly<{ id: string; verifier: Verifier | undefined; windowMax: number }>
+/** By literal, the patterns that it leads to at a position. */
+type Owners = (number[] | undefined)[]
+type Folded = Readonly<{ units: Uint16Array; length: number }>
+type Reach = { until: number; windows: number; hits: number }
 export type ContentPass = Readonly<{
   /** Hits in order of parts, then of place. `windowsSkipped` counts candidates after the 256th hit of a pattern in a part. */
   scan: (parts: readonly TextPart[]) => Hit[]
   windowsSkipped: () => number
 }>
 
-function compile(pattern: Pattern, literalOf: (text: string) => number): Compiled {
-  if (pattern.literals.length === 0)
-    throw new Fault('CONFIG_INVALID', `pattern ${pattern.id} has no literal: it would cost as much as all others`)
-  const source = pattern.verify === undefined ? undefined : foldPattern(pattern.verify)
-  const need = source === undefined ? undefined : needOf(source, pattern.literals.map(fold))
-  return {
-    pattern,
-    verify: source === undefined ? undefined : RE2JS.compile(source, RE2JS.CASE_INSENSITIVE | RE2JS.DOTALL),
-    windowMax: pattern.windowMax ?? WINDOW_MAX,
-    positions: new Set(pattern.positions),
-    need: need && mapNeed(need, literalOf),
-  }
+/** Detectors of several positions share their expressions: each is read and built once. */
+function compileAll(patterns: readonly Pattern[]): readonly Compiled[] {
+  const verifiers = new Map<string, Verifier>()
+  return patterns.map(({ id, literals, verify, windowMax = WINDOW_MAX }) => {
+    if (literals.length === 0) throw new Fault('CONFIG_INVALID', `pattern ${id} has no literal: it would cost as much as all others`)
+    if (verify === undefined) return { id, verifier: undefined, windowMax }
+    const source = foldPattern(verify)
+    const verifier = verifiers.get(source) ?? createVerifier(source)
+    verifiers.set(source, verifier)
+    return { id, verifier, windowMax }
+  })
 }
 
-function compileAll(patterns: readonly Pattern[]): { compiled: readonly Compiled[]; literals: readonly Literal[] } {
-  const literals: Literal[] = []
-  const byText = new Map<string, number>()
-  const literalOf = (text: string): number => {
-    const known = byText.get(text)
-    if (known !== undefined) return known
-    byText.set(text, literals.length)
-    return literals.push({ text, owners: [], required: false }) - 1
-  }
-  const compiled = patterns.map((pattern) => compile(pattern, literalOf))
-  for (const literal of literals) literal.required = true // so far all come from needs
+function ownersOf(patterns: readonly Pattern[]): { literals: readonly string[]; owners: ReadonlyMap<TextPosition, Owners> } {
+  const numbers = new Map<string, number>()
+  const owners = new Map<TextPosition, Owners>()
   patterns.forEach((pattern, owner) => {
     for (const literal of new Set(pattern.literals.map(fold))) {
       if (literal.length < 2) throw new Fault('CONFIG_INVALID', `pattern ${pattern.id}: literal "${literal}" is too short`)
-      ;(literals[literalOf(literal)] as Literal).owners.push(owner)
+      const number = numbers.get(literal) ?? numbers.size
+      numbers.set(literal, number)
+      for (const position of new Set(pattern.positions)) {
+        const at = owners.get(position) ?? []
+        owners.set(position, at)
+        const known = at[number]
+        if (known) known.push(owner)
+        else at[number] = [owner]
+      }
     }
   })
-  return { compiled, literals }
+  return { literals: [...numbers.keys()], owners }
 }
 
 /** Compiles the patterns of all detectors into one pass. Ids must be unique; a literal shorter than 2 characters does not load. */
 export function createContentPass(patterns: readonly Pattern[]): ContentPass {
-  const { compiled, literals } = compileAll(patterns)
-  const automaton = buildAutomaton(literals.map(({ text }) => text))
+  const compiled = compileAll(patterns)
+  const { literals, owners } = ownersOf(patterns)
+  const automaton = buildAutomaton(literals)
   let skipped = 0
-  /** By literal, where those that a pattern needs end in the text at hand: made once, for all literals are many and a text holds few. */
-  const places: (number[] | undefined)[] = new Array<number[] | undefined>(literals.length).fill(undefined)
+  let kept = new Uint16Array(4_096)
+  const unitsOf = (text: string): Folded => {
+    const { length } = text
+    if (length > kept.length && length <= UNITS_KEPT_MAX) kept = new Uint16Array(Math.min(UNITS_KEPT_MAX, length * 2))
+    const units = length <= kept.length ? kept : new Uint16Array(length)
+    foldInto(text, units)
+    return { units, length }
+  }
 
   const scanPart = (part: TextPart, hits: Hit[]) => {
-    const folded = fold(part.text)
-    const touched: number[] = []
-    const candidates: { literal: Literal; end: number }[] = []
-    automaton.walk(folded, (index, end) => {
-      const literal = literals[index] as Literal
-      if (literal.required) {
-        const ends = places[index]
-        if (ends) ends.push(end)
-        else {
-          places[index] = [end]
-          touched.push(index)
-        }
-      }
-      if (literal.owners.length > 0) candidates.push({ literal, end })
+    const led = owners.get(part.position)
+    if (!led) return
+    const folded = unitsOf(part.text)
+    const reach = new Map<number, Reach>()
+    automaton.walk(folded.units, folded.length, (literal, end) => {
+      const these = led[literal]
+      if (these !== undefined) for (const owner of these) judge(owner, (literals[literal] as string).length, end)
     })
-    const reach = new Map<number, { until: number; windows: number; hits: number }>()
-    const judge = (owner: number, { text }: Literal, end: number) => {
-      const candidate = compiled[owner] as Compiled
-      if (!candidate.positions.has(part.position)) return
+
+    function judge(owner: number, length: number, end: number): void {
       const seen = reach.get(owner) ?? { until: 0, windows: 0, hits: 0 }
-      const start = Math.max(0, end - text.length)
+      if (seen.windows === 0) reach.set(owner, seen)
+      const start = Math.max(0, end - length)
       if (start < seen.until) return
       if (seen.hits >= HITS_PER_PART_MAX) {
         skipped += 1
         return
       }
+      const candidate = compiled[owner] as Compiled
       const wide = seen.windows >= WINDOWS_PER_PART_MAX
       const to = end + candidate.windowMax * (wide ? WIDE : 1)
-      const { need, windowMax } = candidate
-      const possible = need === undefined || answers(need, (index) => stands(places[index], start - windowMax, to))
-      const hit = possible ? verified(candidate, part, folded, { start, end, to, wide }) : undefined
-      // A wide window without a match has answered for every candidate whose own window lies inside it.
-      const until = hit ? hit.end : wide ? to - candidate.windowMax - text.length : seen.until
-      reach.set(owner, { until, windows: seen.windows + 1, hits: seen.hits + (hit ? 1 : 0) })
-      if (hit) hits.push(hit)
+      const hit = verified(candidate, part, folded, { start, end, to, wide })
+      seen.windows += 1
+      if (hit) {
+        seen.until = hit.end
+        seen.hits += 1
+        hits.push(hit)
+      } else if (wide) {
+        // A wide window without a match has answered for every candidate whose own window lies inside it.
+        seen.until = to - candidate.windowMax - length
+      }
     }
-    for (const { literal, end } of candidates) for (const owner of literal.owners) judge(owner, literal, end)
-    for (const index of touched) places[index] = undefined
+  }
+  /** By position, what was found in texts that come again and again: every session lists the same tools. */
+  const remembered = new Map<TextPosition, Map<string, readonly Hit[]>>()
+  const scanAgain = (part: TextPart, hits: Hit[]) => {
+    const before = remembered.get(part.position) ?? new Map<string, readonly Hit[]>()
+    let found = before.get(part.text)
+    if (found === undefined) {
+      const fresh: Hit[] = []
+      scanPart(part, fresh)
+      found = fresh
+      if (before.size >= REMEMBERED_MAX) before.clear()
+      remembered.set(part.position, before.set(part.text, found))
+    }
+    for (const hit of found) hits.push({ ...hit, part })
   }
   return {
     scan: (parts) => {
       const hits: Hit[] = []
-      for (const part of parts) scanPart(part, hits)
+      for (const part of parts) (isRepeated(part) ? scanAgain : scanPart)(part, hits)
       return hits
     },
     windowsSkipped: () => skipped,
   }
 }
 
-/** Does one of these ends lie between the two places? */
-function stands(ends: readonly number[] | undefined, from: number, to: number): boolean {
-  if (ends === undefined) return false
-  let low = 0
-  let high = ends.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((ends[middle] as number) <= from) low = middle + 1
-    else high = middle
-  }
-  return low < ends.length && (ends[low] as number) <= to
-}
+const isRepeated = ({ position, text }: TextPart): boolean =>
+  text.length <= REMEMBERED_LENGTH_MAX && (position === 'instructions' || position.startsWith('definition.'))
 
 type Place = Readonly<{ start: number; end: number; to: number; wide: boolean }>
 
-function verified(candidate: Compiled, part: TextPart, folded: string, { start, end, to, wide }: Place): Hit | undefined {
+function verified(candidate: Compiled, part: TextPart, folded: Folded, { start, end, to, wide }: Place): Hit | undefined {
   const found = (from: number, to: number): Hit => ({
-    pattern: candidate.pattern.id,
+    pattern: candidate.id,
     part,
     start: from,
     end: to,
     excerpt: part.text.slice(from, Math.min(to, from + EXCERPT_MAX)),
   })
-  if (!candidate.verify) return found(start, end)
+  const { verifier } = candidate
+  if (!verifier) return found(start, end)
   const from = Math.max(0, start - candidate.windowMax)
-  const window = folded.slice(from, to)
+  const until = Math.min(to, folded.length)
+  if (!verifier.possible(folded.units, from, until)) return undefined
+  const window = String.fromCharCode(...folded.units.subarray(from, until))
   // Skipped characters are taken out for the regex, so that zero-width padding does not split a word.
   const plain = window.includes(SKIPPED) ? window.replaceAll(SKIPPED, '') : window
-  // `test` runs on an automaton and is some fifty times faster than finding where; most windows end here.
-  if (!candidate.verify.test(plain)) return undefined
-  const matcher = candidate.verify.matcher(plain)
+  const expression = verifier.expression()
+  // `test` runs on an automaton and is some fifty times faster than finding where.
+  if (!expression.test(plain)) return undefined
+  const matcher = expression.matcher(plain)
   const literalFrom = start - from
   const literalTo = end - from
   while (matcher.find()) {

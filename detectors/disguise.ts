@@ -1,9 +1,15 @@
 /** Texts that stand inside a text in another spelling: encoded, spaced out, rotated, reversed, with digits for letters. A model reads them all. */
 import { encodedRuns, unwrap } from '../schemas/unwrap.ts'
+import { createLook } from './content-look.ts'
 
 const LOOK_MAX = 100_000
 const BYTES_MAX = 65_536
 const RUNS_MAX = 16
+/** Digits for letters are counted in so many characters. */
+const LEET_MAX = 4_000
+/** A run of spaced letters may begin before where the second look does. */
+const OVERLAP = 64
+const SPACED_MIN = 7
 
 export type Disguised = Readonly<{ layer: string; text: string }>
 
@@ -18,49 +24,22 @@ const rotated = (text: string): string =>
 const closedUp = (text: string): string =>
   text.replace(/(?<=(?:^|[^\p{L}\p{N}])[\p{L}\p{N}])[ ._·-](?=[\p{L}\p{N}](?:[^\p{L}\p{N}]|$))/gu, '').replace(/ {2,}/g, ' ')
 
-/** Half of the words mix letters and the digits that stand for letters. */
-function isLeet(full: string): boolean {
-  const text = full.slice(0, 4_000)
-  const { words, mixed } = ascii.test(text) ? countAscii(text) : countWords(text)
-  return words >= 4 && mixed * 2 >= words
-}
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the point is the ASCII range
-const ascii = /^[\x00-\x7f]*$/
-
 function countWords(text: string): { words: number; mixed: number } {
   const words = text.match(/[\p{L}\p{N}@$]{3,}/gu) ?? []
   return { words: words.length, mixed: words.filter((word) => word.length < 16 && /[013457@$]/.test(word) && /\p{L}/u.test(word)).length }
 }
+/** Half of the words mix letters and the digits that stand for letters. */
+const isLeet = ({ words, mixed }: Readonly<{ words: number; mixed: number }>): boolean => words >= 4 && mixed * 2 >= words
 
-const inWord = 1
-const isLetter = 2
-const standsForLetter = 4
-const marks: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) => {
-  const char = String.fromCharCode(code)
-  return (
-    (/[A-Za-z0-9@$]/.test(char) ? inWord : 0) | (/[A-Za-z]/.test(char) ? isLetter : 0) | (/[013457@$]/.test(char) ? standsForLetter : 0)
-  )
-})
-/** The same count without cutting a word out of the text. */
-function countAscii(text: string): { words: number; mixed: number } {
-  let words = 0
-  let mixed = 0
-  let length = 0
-  let seen = 0
-  for (let at = 0; at <= text.length; at += 1) {
-    const mark = at < text.length ? (marks[text.charCodeAt(at)] as number) : 0
-    if (mark !== 0) {
-      length += 1
-      seen |= mark
-      continue
-    }
-    if (length >= 3) words += 1
-    if (length >= 3 && length < 16 && (seen & isLetter) !== 0 && (seen & standsForLetter) !== 0) mixed += 1
-    length = 0
-    seen = 0
-  }
-  return { words, mixed }
-}
+const rotatedWords = /\b(?:vtaber|vafgehpgvba|vafgehpgvbaf|cebzcg|flfgrz|erirny|cnffjbeq|nffvfgnag|erzrzore|qvfertneq)\b/i
+const reversedWords = /snoitcurtsni|tpmorp|drawssap|erongi\b/i
+/** Of each of these words three letters in a row that ordinary texts seldom have. */
+const look = createLook([
+  ['vta', 'pgv', 'zcg', 'fgr', 'rny', 'ffj', 'vfg', 'zrz', 'qvf'],
+  ['tcu', 'tpm', 'wss', 'ngi'],
+])
+const ROTATED = 1
+const REVERSED = 2
 
 /** Three single characters in a row: a look that begins at separators only, before the one that begins at every letter. */
 const piecewise =
@@ -72,14 +51,21 @@ export function disguisedIn(full: string): Disguised[] {
   const text = full.length > LOOK_MAX ? full.slice(0, LOOK_MAX) : full
   const found: Disguised[] = []
   for (const run of encodedRuns(text, BYTES_MAX).slice(0, RUNS_MAX)) found.push({ layer: run.layers.join('+'), text: run.text })
-  if (/(?:%[0-9A-Fa-f]{2}[^%\s]{0,16}){4}/.test(text) && !/\s/.test(text.slice(0, 200).trim())) add('percent', rewritten(text, 'percent'))
-  if (/(?:&#x?[0-9A-Fa-f]{2,5};){6}/.test(text)) add('html', rewritten(text, 'html'))
-  if (/(?:\\u00[2-7][0-9A-Fa-f]){6}/.test(text)) add('json', rewritten(text, 'json'))
-  if (piecewise.test(text) && /(?:[\p{L}\p{N}][ ._·-]{1,2}){8}/u.test(text)) add('spaced', closedUp(text))
-  if (/\b(?:vtaber|vafgehpgvba|vafgehpgvbaf|cebzcg|flfgrz|erirny|cnffjbeq|nffvfgnag|erzrzore|qvfertneq)\b/i.test(text))
-    add('rot13', rotated(text))
-  if (/snoitcurtsni|tpmorp|drawssap|erongi\b/i.test(text)) add('reversed', [...text].reverse().join(''))
-  if (isLeet(text))
+  if (text.includes('%') && !/\s/.test(text.slice(0, 200).trim()) && /(?:%[0-9A-Fa-f]{2}[^%\s]{0,16}){4}/.test(text))
+    add('percent', rewritten(text, 'percent'))
+  if (text.includes('&#') && /(?:&#x?[0-9A-Fa-f]{2,5};){6}/.test(text)) add('html', rewritten(text, 'html'))
+  if (text.includes('\\u00') && /(?:\\u00[2-7][0-9A-Fa-f]){6}/.test(text)) add('json', rewritten(text, 'json'))
+  // A look into an array costs a third of a look into a string.
+  const units = new Uint16Array(text.length)
+  Buffer.from(units.buffer).write(text, 'utf16le')
+  const head = look(units, 0, Math.min(text.length, LEET_MAX))
+  const rest = text.length > LEET_MAX ? look(units, LEET_MAX - OVERLAP, text.length) : head
+  const told = head.told | rest.told
+  const maybeSpaced = head.singles >= SPACED_MIN || rest.singles >= SPACED_MIN || !head.ascii || !rest.ascii
+  if (maybeSpaced && piecewise.test(text) && /(?:[\p{L}\p{N}][ ._·-]{1,2}){8}/u.test(text)) add('spaced', closedUp(text))
+  if (told & ROTATED && rotatedWords.test(text)) add('rot13', rotated(text))
+  if (told & REVERSED && reversedWords.test(text)) add('reversed', [...text].reverse().join(''))
+  if (isLeet(head.ascii ? head : countWords(text.slice(0, LEET_MAX))))
     add(
       'leet',
       text.replace(/[013457 8@$]/g, (char) => leetLetters.get(char) ?? char),

@@ -95,6 +95,18 @@ export function fold(text: string): string {
   return folded
 }
 
+/** The same into an array of at least as many units as the text has: a look there costs a third of a look into a string. */
+export function foldInto(text: string, units: Uint16Array): void {
+  Buffer.from(units.buffer, units.byteOffset, units.byteLength).write(text, 'utf16le')
+  let all = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = units[at] as number
+    all |= unit
+    units[at] = table[unit] as number
+  }
+  if (all >= 0xd800 && styled.test(text)) foldPairs(text, 0, text.length, units)
+}
+
 /** Looks at each unit of a chunk with its neighbour in the whole text, so that a pair may straddle two chunks. */
 function foldPairs(text: string, from: number, length: number, units: Uint16Array): void {
   for (let index = 0; index < length; index += 1) {

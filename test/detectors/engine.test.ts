@@ -1,11 +1,11 @@
 /** What the engine promises, whatever the rules: detectors/engine.ts 1 to 3, and its bounds. */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import v8 from 'node:v8'
 import fc from 'fast-check'
 import { createEngine, prepareDetectors } from '../../detectors/engine.ts'
 import { createInline, type Inline } from '../../detectors/inline.ts'
 import loop from '../../detectors/rules/loop.ts'
+import { stateOf } from '../../detectors/snapshot.ts'
 import type { Fact } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { echo, eventsOf, everyThird, fragile, manySteps, type Step, sharedTool, tiny } from './tiny-detectors.ts'
@@ -57,7 +57,7 @@ it('a snapshot restored is the same snapshot', () => {
   const engine = createEngine({ prepared })
   for (const event of eventsOf(manySteps(50))) engine.event(event)
   const snapshot = engine.snapshot()
-  assert.deepEqual(v8.deserialize(createEngine({ prepared, snapshot }).snapshot()), v8.deserialize(snapshot))
+  assert.deepEqual(stateOf(createEngine({ prepared, snapshot }).snapshot()), stateOf(snapshot))
 })
 
 it('inspects an event that comes again once, also after a restart', () => {
@@ -94,8 +94,11 @@ it('a detector that throws loses its own verdict of that event, is counted, and 
 
 it('no memory holds more keys than its maximum, and the rest is let go', () => {
   const engine = createEngine({ prepared: prepareDetectors([fragile]) })
-  type Slots = { young: Map<string, unknown>; old: Map<string, unknown>; evicted: number }
-  const slots = () => (v8.deserialize(engine.snapshot()) as { memory: Map<string, { slots: Slots }> }).memory.get('fragile')?.slots as Slots
+  const slots = () => {
+    const memory = stateOf(engine.snapshot()).memory.get('fragile')
+    assert.ok(memory)
+    return memory.slots
+  }
   for (const [n, event] of eventsOf(manySteps(400, 200)).entries()) {
     engine.event(event)
     if (n % 50 === 0) assert.ok(slots().young.size + slots().old.size <= 10)

@@ -1,11 +1,13 @@
 /** What the recognisers of orders, hidden characters and harvest parameters tell apart. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { createContentPass } from '../../detectors/content.ts'
 import { actMarks } from '../../detectors/signals/acts.ts'
 import { carries, harvestOf, worksWithModels } from '../../detectors/signals/harvest.ts'
 import { hiddenIn } from '../../detectors/signals/hidden.ts'
+import { isPlainValue, strongestIn } from '../../detectors/signals/injections.ts'
 import { languageMarks } from '../../detectors/signals/languages.ts'
 import { type Mark, patternsOf } from '../../detectors/signals/marks.ts'
 import { orderMarks } from '../../detectors/signals/orders.ts'
@@ -162,5 +164,39 @@ describe('harvest parameters', () => {
   it('tells a filled parameter from a short answer', () => {
     assert.ok(carries('x'.repeat(201)) && carries('[user] our offer is one million') && carries('key ⟦secret:aws:0123456789abcdef⟧'))
     assert.ok(!carries('none') && !carries('a short note about milk'))
+  })
+})
+
+describe('plain values', () => {
+  const source = readFileSync(new URL('../../detectors/signals/injections.ts', import.meta.url), 'utf8')
+  const words = [...new Set(source.match(/[A-Za-z_.:/]{2,}/g))]
+  const kinds = ['plain', 'path', 'host', 'url', 'query', 'code'] as const
+
+  it('what is taken for a plain value matches no pattern of an injection, though it is made of their words', () => {
+    let plain = 0
+    const piece = fc.oneof(fc.constantFrom(...words), fc.constantFrom(...'/._:-19'))
+    fc.assert(
+      fc.property(fc.array(piece, { minLength: 1, maxLength: 6 }), (pieces) => {
+        const text = pieces.join('')
+        if (!isPlainValue(text)) return
+        plain += 1
+        for (const kind of kinds) assert.equal(strongestIn(text, kind), undefined, text)
+      }),
+      { numRuns: 20_000 },
+    )
+    assert.ok(plain > 2_000, `${plain}`)
+    for (const text of ['src/main.ts', 'feature/login-2', 'https://docs.example.com/a/b']) assert.ok(isPlainValue(text), text)
+  })
+})
+
+describe('hidden characters, wherever they stand', () => {
+  it('a long run of blanks or empty lines is found at every place', () => {
+    for (let before = 0; before < 45; before += 1) {
+      const lead = 'word '.repeat(9).slice(0, before)
+      assert.equal(hiddenIn(`${lead}${' '.repeat(80)}and then`)[0]?.kind, 'padding', `blanks after ${before}`)
+      assert.equal(hiddenIn(`${lead}${'\n'.repeat(20)}and then`)[0]?.kind, 'padding', `lines after ${before}`)
+      assert.equal(hiddenIn(`${lead}\u001b[8m and then`)[0]?.kind, 'terminal-escape', `escape after ${before}`)
+      assert.deepEqual(hiddenIn(`${lead}${' '.repeat(60)}and then`), [], `few blanks after ${before}`)
+    }
   })
 })
