@@ -13,6 +13,9 @@ const verbs = new Map<string, () => Promise<Command>>([
   ['tap', async () => (await import('./commands/tap.ts')).tapCommand((await import('./commands/config.ts')).environmentOf())],
   ['detect', async () => (await import('./commands/detect.ts')).detectCommand()],
   ['normalise', async () => (await import('./commands/normalise.ts')).normaliseCommand()],
+  ['dead', async () => (await import('./commands/dead.ts')).deadCommand()],
+  ['history', async () => (await import('./commands/history.ts')).historyCommand()],
+  ['grafana', async () => (await import('./commands/grafana.ts')).grafanaCommand()],
   ['config', async () => (await import('./commands/config.ts')).configCommand()],
 ])
 

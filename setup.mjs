@@ -73,6 +73,8 @@ const bin = (name, file) => at('node_modules', name, file)
 const verbs = {
   test: [['--test', 'test/*.test.ts', 'test/{schemas,collectors,detectors,api,dashboards,commands,conformance}/**/*.test.ts']],
   'test:faults': [['--test', 'test/faults/**/*.test.ts']],
+  'test:kafka': [['--test', '--test-concurrency=1', 'test/kafka/**/*.test.ts']],
+  'test:deploy': [['--test', 'test/deploy/**/*.test.ts']],
   'test:browser': [['--test', 'test/browser/**/*.test.ts']],
   bench: [['test/load/bench.ts']],
   check: [[bin('typescript', 'bin/tsc')], [bin('@biomejs/biome', 'bin/biome'), 'check'], [bin('knip', 'bin/knip.js')]],

@@ -15,6 +15,7 @@ import { loadQueries } from './queries/catalog.ts'
 import { alertRoutes } from './routes/alerts.ts'
 import type { App, Context } from './routes/context.ts'
 import { dashboardRoutes } from './routes/dashboards.ts'
+import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { detectorRoutes } from './routes/detectors.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -56,6 +57,7 @@ const allRoutes = [
   queryRoutes,
   dashboardRoutes,
   outputRoutes,
+  deadLetterRoutes,
 ]
 
 async function describe(app: App, version: string): Promise<void> {

@@ -20,9 +20,19 @@ const tagBytes = 16
 const sealedPrefix = 'v1.'
 const associated = Buffer.from('lapwing sealed v1')
 
-export function openKeys(dir: string, tenantsMax = 1_000): Keys {
-  const folder = join(dir, 'keys')
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+/** `shared`: a folder that an orchestrator filled, the same for all processes; its files may be links and its group may read them. */
+export function openKeys(dir: string, shared = '', tenantsMax = 1_000): Keys {
+  const folder = shared || join(dir, 'keys')
+  if (!shared) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const readOrMake = (path: string): Buffer => {
+    const found = read(path, shared !== '')
+    if (found) return found
+    if (shared) throw new Fault('START_REFUSED', `keysDir has no ${path}: every process needs the same keys, so none is made here`)
+    make(path)
+    const made = read(path, false)
+    if (!made) throw new Fault('START_REFUSED', `key file ${path} vanished after it was made`)
+    return made
+  }
   const hashes = new Map<string, KeyedHash>()
   const sealing = { key: undefined as Buffer | undefined }
   const sealKey = (): Buffer => {
@@ -72,15 +82,6 @@ function keyedHashOf(key: Buffer): KeyedHash {
 /** A tenant's name comes from outside and may hold `/` or `..`: the file carries its hash. */
 const fileNameOf = (tenant: string): string => `tenant-${createHash('sha256').update(tenant).digest('hex').slice(0, 32)}`
 
-function readOrMake(path: string): Buffer {
-  const found = read(path)
-  if (found) return found
-  make(path)
-  const made = read(path)
-  if (!made) throw new Fault('START_REFUSED', `key file ${path} vanished after it was made`)
-  return made
-}
-
 /** The key is complete under another name before it gets its own; `link` fails where another process was first, and then theirs counts. */
 function make(path: string): void {
   const draft = `${path}.${process.pid}.${randomBytes(6).toString('hex')}.new`
@@ -100,17 +101,17 @@ function make(path: string): void {
   }
 }
 
-function read(path: string): Buffer | undefined {
+function read(path: string, shared: boolean): Buffer | undefined {
   let file: number
   try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    file = openSync(path, constants.O_RDONLY | (shared ? 0 : constants.O_NOFOLLOW))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new Fault('START_REFUSED', `cannot read key file ${path}`, error)
   }
   try {
     const { mode, size } = fstatSync(file)
-    if ((mode & 0o077) !== 0) throw new Fault('START_REFUSED', `key file ${path} can be read by others: chmod 600 it`)
+    if ((mode & (shared ? 0o037 : 0o077)) !== 0) throw new Fault('START_REFUSED', `key file ${path} can be read by others: chmod 600 it`)
     const text = size > 200 ? '' : readFileSync(file, 'utf8').trim()
     if (!/^[0-9a-f]{64}$/.test(text)) throw new Fault('START_REFUSED', `key file ${path} does not hold a key`)
     return Buffer.from(text, 'hex')

@@ -91,6 +91,20 @@ function fromFile(file: string | undefined): Record<string, unknown> {
   }
 }
 
+/** A secret may lie in a file, as orchestrators hand them over: LAPWING_…_FILE names it. */
+function secretFile({ path, schema }: Leaf, environment: NodeJS.ProcessEnv): string | undefined {
+  const variable = `${variableOf(path)}_FILE`
+  const file = schema.secret ? environment[variable] : undefined
+  if (!file) return undefined
+  try {
+    const text = readFileSync(file, 'utf8').trim()
+    if (text === '' || text.length > fileBytesMax) throw new Error('empty, or larger than 1 MiB')
+    return text
+  } catch (error) {
+    throw new Fault('CONFIG_INVALID', `${variable}: ${error instanceof Error ? error.message : String(error)}`, error)
+  }
+}
+
 /** `flags` are commander's options by their camel-case names. */
 export function readConfig(flags: Readonly<Record<string, unknown>>, environment: NodeJS.ProcessEnv = process.env): Configured {
   const named = (flags.config as string | undefined) ?? environment.LAPWING_CONFIG
@@ -100,7 +114,7 @@ export function readConfig(flags: Readonly<Record<string, unknown>>, environment
   for (const leaf of leaves()) {
     const { path } = leaf
     const flag = flags[optionOf(path)]
-    const variable = environment[variableOf(path)]
+    const variable = environment[variableOf(path)] ?? secretFile(leaf, environment)
     const origin: Origin =
       flag !== undefined ? 'flag' : variable !== undefined ? 'environment' : take(merged, path) !== undefined ? 'file' : 'default'
     origins.set(path.join('.'), origin)

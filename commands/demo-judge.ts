@@ -2,6 +2,7 @@
 import type { DemoStory } from '../demo/stories.ts'
 import { type Severity, severityRank } from '../schemas/alert.ts'
 import type { Pipeline } from './pipeline.ts'
+import type { Serve } from './roles/serve.ts'
 
 export type SeenAlert = Readonly<{ severity: Severity; detector: string; summary: string; actor: string; maps: { family: string[] } }>
 export type Judgement = Readonly<{
@@ -12,7 +13,7 @@ export type Judgement = Readonly<{
 type SeenEvent = Readonly<Record<string, unknown>>
 
 /** All pages of a list. */
-async function all<T>({ api, token }: Pipeline, path: string): Promise<T[]> {
+async function all<T>({ url: api, token }: Serve, path: string): Promise<T[]> {
   const items: T[] = []
   let cursor: string | undefined
   do {
@@ -29,12 +30,13 @@ async function all<T>({ api, token }: Pipeline, path: string): Promise<T[]> {
 }
 
 export async function judge(
-  pipeline: Pipeline,
+  serve: Serve,
+  failedDetectors: Pipeline['failedDetectors'],
   made: ReadonlyMap<DemoStory, ReadonlyMap<string, number>>,
   actorOf: (story: DemoStory) => string,
 ): Promise<Judgement> {
-  const alerts = await all<SeenAlert>(pipeline, '/v1/alerts')
-  const problems = pipeline.failedDetectors.map(({ id, reason }) => `detector ${id} did not load: ${reason}`)
+  const alerts = await all<SeenAlert>(serve, '/v1/alerts')
+  const problems = failedDetectors.map(({ id, reason }) => `detector ${id} did not load: ${reason}`)
   const expected: Judgement['expected'][number][] = []
   const benign: SeenAlert[] = []
   for (const [story, calls] of made) {
@@ -48,7 +50,7 @@ export async function judge(
     }
     if (story.expects.length === 0) benign.push(...mine)
     problems.push(
-      ...missing(story, calls, await all<SeenEvent>(pipeline, `/v1/events?actor=${encodeURIComponent(actorOf(story))}&method=tools/call`)),
+      ...missing(story, calls, await all<SeenEvent>(serve, `/v1/events?actor=${encodeURIComponent(actorOf(story))}&method=tools/call`)),
     )
   }
   for (const { severity, actor, detector } of benign) {

@@ -11,8 +11,10 @@ import { type DemoStory, files, stories } from '../demo/stories.ts'
 import { openWebServer } from '../demo/web-server.ts'
 import type { Verdicts } from '../detectors/engine.ts'
 import { Config } from '../schemas/config.ts'
+import { Fault } from '../schemas/errors.ts'
 import { type Judgement, judge } from './demo-judge.ts'
 import { openPipeline, type Pipeline } from './pipeline.ts'
+import type { Serve } from './roles/serve.ts'
 
 const say = (line = ''): void => void process.stdout.write(`${line.replace(/[\p{Cc}\p{Cf}]/gu, '·')}\n`)
 /** Taps send what they saw when their connection ends; this long after the last one it must be here. */
@@ -47,15 +49,17 @@ async function run(root: string, version: string, exit: boolean): Promise<void> 
     log: pino({ level: 'warn', serializers: { error: pino.stdSerializers.errWithCause } }, pino.destination({ dest: 2, sync: true })),
     onVerdicts,
   })
+  const { serve, collect } = pipeline
+  if (!serve || !collect) throw new Fault('START_REFUSED', 'the demo needs every role')
   await using web = await openWebServer()
-  const stage: Stage = { root: join(root, 'files'), dataDir: config.dataDir, endpoint: pipeline.otlpHttp, webUrl: web.url }
+  const stage: Stage = { root: join(root, 'files'), dataDir: config.dataDir, endpoint: collect.httpUrl, webUrl: web.url }
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(stage.root, path)), { recursive: true })
     writeFileSync(join(stage.root, path), content)
   }
-  say(`  page ${pipeline.api}/#token=${pipeline.token}`)
+  say(`  page ${serve.url}/#token=${serve.token}`)
   const made = await playAll(stage)
-  const judgement = await judged(pipeline, made)
+  const judgement = await judged(pipeline, serve, made)
   await receiver.arrived(arrivalMsMax)
   tell(judgement, receiver.count())
   if (exit) {
@@ -63,9 +67,9 @@ async function run(root: string, version: string, exit: boolean): Promise<void> 
     return
   }
   say()
-  say(`Look at ${pipeline.api}/#token=${pipeline.token}`)
+  say(`Look at ${serve.url}/#token=${serve.token}`)
   say(
-    `Connect your own: OTLP/HTTP ${pipeline.otlpHttp}, OTLP/gRPC ${config.otlp.host}:${pipeline.otlpGrpcPort}. Ctrl-C ends the demo and removes its data.`,
+    `Connect your own: OTLP/HTTP ${collect.httpUrl}, OTLP/gRPC ${config.otlp.host}:${collect.grpcPort}. Ctrl-C ends the demo and removes its data.`,
   )
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop())
@@ -82,11 +86,11 @@ async function playAll(stage: Stage): Promise<Map<DemoStory, Map<string, number>
 }
 
 /** Asks until every call is stored, then judges; what is late is missing. */
-async function judged(pipeline: Pipeline, made: ReadonlyMap<DemoStory, ReadonlyMap<string, number>>): Promise<Judgement> {
+async function judged(pipeline: Pipeline, serve: Serve, made: ReadonlyMap<DemoStory, ReadonlyMap<string, number>>): Promise<Judgement> {
   const until = Date.now() + arrivalMsMax
   for (;;) {
     await pipeline.settled()
-    const judgement = await judge(pipeline, made, actorOf)
+    const judgement = await judge(serve, pipeline.failedDetectors, made, actorOf)
     if (judgement.problems.length === 0 || Date.now() > until) return judgement
     await new Promise((resolve) => setTimeout(resolve, 250))
   }

@@ -1,44 +1,33 @@
-/** The embedded pipeline: opens log, store and keys, then detectors, writer, outputs, API and collectors; closes in reverse. */
+/** The pipeline of one process: opens the roles it was given over one bus and one store, and closes them in reverse. */
 import { mkdir } from 'node:fs/promises'
-import { hostname, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
-import { openToken } from '../api/auth.ts'
-import { openOutbox } from '../api/outputs/outbox.ts'
-import { openWebhook } from '../api/outputs/webhook.ts'
-import { createApi } from '../api/server.ts'
-import { openStore } from '../api/store/connect.ts'
-import { migrate } from '../api/store/migrate.ts'
-import { createWriter } from '../api/store/writer.ts'
-import { openLog } from '../collectors/bus/log.ts'
-import { createJoiner, runJoiner } from '../collectors/joiner.ts'
-import { type Keys, openKeys } from '../collectors/keys.ts'
-import { createOtlpGrpc } from '../collectors/otlp/grpc.ts'
-import { createOtlpHttp } from '../collectors/otlp/http.ts'
-import { createIntake, type Intake } from '../collectors/otlp/intake.ts'
-import { createRedactor } from '../collectors/redact/redactor.ts'
-import { dashboards } from '../dashboards/catalog.ts'
-import { loadCatalog } from '../detectors/catalog.ts'
-import { openCheckpoints } from '../detectors/checkpoint.ts'
-import { prepareDetectors, type Verdicts } from '../detectors/engine.ts'
-import { runWorker } from '../detectors/worker.ts'
-import type { Config } from '../schemas/config.ts'
+import type { Store } from '../api/store/connect.ts'
+import type { Verdicts } from '../detectors/engine.ts'
+import type { Running } from '../schemas/bus.ts'
+import type { Config, Role } from '../schemas/config.ts'
 import { Fault } from '../schemas/errors.ts'
-import type { McpEvent } from '../schemas/event.ts'
-import { hashId } from '../schemas/ids.ts'
-import { createPipelineHealth } from './pipeline-health.ts'
+import { createHealth, type Health, type Sample } from './health.ts'
+import { startMonitor } from './monitor.ts'
+import { type Ops, openOps } from './ops.ts'
+import { type Base, openBase } from './roles/base.ts'
+import { type Collect, openCollect } from './roles/collect.ts'
+import { openDetect } from './roles/detect.ts'
+import { bound } from './roles/listen.ts'
+import { openServe, type Serve } from './roles/serve.ts'
+import { connectStore, openStoring } from './roles/store.ts'
 
 export type Pipeline = AsyncDisposable &
   Readonly<{
-    api: string
-    otlpHttp: string
-    otlpGrpcPort: number
-    token: string
+    serve?: Serve
+    /** Of a role without the API. */
+    ops?: Readonly<{ url: string }>
+    collect?: Readonly<{ httpUrl: string; grpcPort: number }>
     failedDetectors: readonly { id: string; reason: string }[]
-    /** Resolves when everything accepted so far is detected and stored. */
+    /** Resolves when everything accepted so far is detected and stored, by this process. */
     settled: () => Promise<void>
-    health: () => unknown
+    health: Health['report']
   }>
 export type PipelineOptions = Readonly<{
   config: Config
@@ -51,147 +40,100 @@ export type PipelineOptions = Readonly<{
 
 const settlePollMs = 25
 
-/** A container may run as a user that has no name. */
-function osUser(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`
-  } catch {
-    return `uid-${process.getuid?.() ?? 'unknown'}@${hostname()}`
-  }
-}
-
 export async function openPipeline({ config, version, log, onVerdicts, onFatal }: PipelineOptions): Promise<Pipeline> {
-  const { dataDir } = config
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  refuseHalves(config)
+  const has = (role: Role) => config.role === 'all' || config.role === role
+  await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
   await using opening = new AsyncDisposableStack()
-  const keys = openKeys(dataDir)
-  const busFault = (error: unknown) => {
-    log.warn({ error }, 'bus fault')
-    if (error instanceof Fault && error.code === 'BUS_IO') onFatal?.(error)
-  }
-  const bus = opening.use(await openLog({ dir: join(dataDir, 'log'), ...config.log, seal: keys.seal, onFault: busFault }))
-  const store = opening.use(
-    await openStore({ kind: 'embedded', dir: join(dataDir, 'store'), querySecondsMax: config.store.querySecondsMax }),
-  )
-  await migrate(store, { retentionDays: config.store.retentionDays })
-  const catalog = await loadCatalog()
-  for (const failed of catalog.failed) log.error(failed, 'detector did not load')
-
-  const writer = await createWriter({ bus, store, batchRowsMax: config.store.batchRowsMax, tickMs: config.store.tickMs })
-  opening.defer(() => writer.stop())
-  const outbox = opening.use(await openOutbox({ dataDir, bus, log, outputs: outputsOf(config) }))
-  const revision = hashId(
-    version,
-    bus.id ?? '',
-    ...catalog.detectors.map(({ id, version: own, memory }) => `${id} ${own} ${memory?.version ?? 0}`),
-  )
-  const worker = await runWorker({
-    bus,
-    prepared: prepareDetectors(catalog.detectors, new Map(Object.entries(config.detectors))),
-    checkpoints: openCheckpoints(join(dataDir, 'checkpoints'), revision),
-    onError: (detector, error) => log.error({ detector, error }, 'detector failed'),
-    ...(onVerdicts ? { onVerdicts } : {}),
-  })
-  opening.defer(() => worker.stop())
-  const joining = await runJoiner(bus, createJoiner())
-  opening.defer(() => joining.stop())
-
-  const intake = createIntake({
-    bus,
-    protect: protector(config, keys.keyedHash),
-    keyedHash: keys.keyedHash,
-    osUser: osUser(),
-    elementsMax: config.otlp.elementsMax,
-  })
-  const groups = { joiner: joining, detect: worker, store: writer, outputs: outbox.running }
-  const command = [process.execPath, fileURLToPath(new URL('../main.ts', import.meta.url))]
-  const health = createPipelineHealth({ groups, intake, worker, writer, outbox, store, bus, failedDetectors: catalog.failed, command })
-  const token = config.api.token ?? openToken(dataDir)
-  const pageDir = fileURLToPath(new URL('../dashboards/dist/', import.meta.url))
-  const api = await createApi({
-    store,
-    outbox,
-    config,
-    token,
-    version,
-    log,
-    detectors: catalog.detectors,
-    dashboards,
-    pageDir,
-    health: health.report,
-    metrics: health.metrics,
-  })
-  opening.defer(() => api.close())
-  const apiUrl = await bound('api.port', config.api, () => api.listen({ host: config.api.host, port: config.api.port }))
-
-  const { http, grpc } = await openReceivers(opening, config, intake, keys, log)
-  health.receivers(http, grpc)
+  const base = await openBase({ config, version, log, opening, onFatal })
+  const health = createHealth(base.vitals, base.groups)
+  const store = has('store') || has('serve') ? await connectStore(base) : undefined
+  if (store && has('store')) await openStoring(base, store)
+  const serve = store && has('serve') ? await openServe(base, store, health) : undefined
+  const detect = has('detect') ? await openDetect(base, onVerdicts) : undefined
+  const collect = has('collect') ? await openCollect(base) : undefined
+  base.vitals.push({ name: 'connect', report: () => connectOf(collect), samples: () => [] })
+  await watch(base, health, has('store') ? store : undefined, collect)
+  const ops = serve ? undefined : await openOwnOps(base, health, store)
   const opened = opening.move()
   return {
-    api: apiUrl,
-    otlpHttp: http.url,
-    otlpGrpcPort: grpc.port,
-    token,
-    failedDetectors: catalog.failed,
-    settled: () => settled(groups),
+    ...(serve ? { serve } : {}),
+    ...(ops ? { ops: { url: ops.url } } : {}),
+    ...(collect ? { collect: { httpUrl: collect.http.url, grpcPort: collect.grpc.port } } : {}),
+    failedDetectors: detect?.failedDetectors ?? [],
+    settled: () => settled(base.groups),
     health: health.report,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
 
-async function openReceivers(opening: AsyncDisposableStack, config: Config, intake: Intake, { tenantKey }: Keys, log: Logger) {
-  const receiver = { ...config.otlp, limits: config.otlp, intake, onFault: (error: unknown) => log.warn({ error }, 'intake fault') }
-  const grpc = opening.use(
-    await bound('otlp.grpcPort', { ...config.otlp, port: config.otlp.grpcPort }, (port) => createOtlpGrpc({ ...receiver, port })),
-  )
-  const http = opening.use(
-    await bound('otlp.httpPort', { ...config.otlp, port: config.otlp.httpPort }, (port) =>
-      createOtlpHttp({ ...receiver, port, tenantKey }),
-    ),
-  )
-  return { http, grpc }
-}
-
-/** A port that is taken is the operator's to change: the message names the setting. */
-async function bound<T>(setting: string, { host, port }: { host: string; port: number }, listen: (port: number) => Promise<T>): Promise<T> {
-  try {
-    return await listen(port)
-  } catch (error) {
-    const inner = error instanceof Fault && error.cause !== undefined ? error.cause : error
-    const text = inner instanceof Error ? inner.message : String(inner)
-    const code = (inner as { code?: unknown }).code
-    const network = code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL' || /EADDRINUSE|No address added/.test(text)
-    if (!network) throw error
-    const why = code === 'EACCES' ? 'not allowed' : code === 'EADDRNOTAVAIL' ? 'no such address' : 'the port is in use'
-    throw new Fault('START_REFUSED', `cannot listen on ${host}:${port}: ${why}; set ${setting} to another`, error)
+/** The pipeline watches itself, and tells an endpoint of the operator's choice how it is. */
+async function watch(
+  { config, bus, log, opening, vitals, version, ages, onGap }: Base,
+  health: Health,
+  store: Store | undefined,
+  collect?: Collect,
+) {
+  const { role, monitor, telemetry, otlp } = config
+  const instance = hostname()
+  const onError = (error: unknown) => log.warn({ error }, 'monitor')
+  const lag = async () => {
+    const oldest = ages()
+    return Object.fromEntries(
+      Object.entries(await health.lags()).map(([group, records]) => [group, { records, oldestMs: oldest.get(group) }]),
+    )
   }
+  const watching = startMonitor({ bus, role, instance, lag, store, intervalMs: monitor.intervalMs, onError })
+  opening.defer(() => watching.stop())
+  onGap(watching.reportGap)
+  vitals.push({ name: 'monitor', report: watching.counts, samples: () => [agesOf(ages())] })
+  if (!telemetry.endpoint) return
+  const ownPorts = collect ? [Number(new URL(collect.http.url).port), collect.grpc.port] : [otlp.httpPort, otlp.grpcPort]
+  const { endpoint, intervalMs } = telemetry
+  const { headersOf, startSelfTelemetry } = await import('./self-telemetry.ts') // the SDK takes a quarter of a second to load
+  const headers = headersOf(telemetry.headers ?? '')
+  const own = await startSelfTelemetry({ endpoint, headers, role, instance, version, samples: health.samples, intervalMs, ownPorts })
+  opening.defer(() => own.stop())
 }
 
-/** One redactor per tenant: hashes are keyed by tenant. */
-function protector(config: Config, keyedHash: (tenant: string) => (text: string) => string): (event: McpEvent) => McpEvent {
-  const tenantsMax = 1_000
-  const redactors = new Map<string, (event: McpEvent) => McpEvent>()
-  return (event) => {
-    let redact = redactors.get(event.tenant)
-    if (!redact) {
-      redact = createRedactor({ keyedHash: keyedHash(event.tenant), tiers: config.capture })
-      if (redactors.size >= tenantsMax) redactors.clear()
-      redactors.set(event.tenant, redact)
-    }
-    return redact(event)
+const agesOf = (ages: ReadonlyMap<string, number>): Sample => ({
+  name: 'lapwing_lag_seconds',
+  help: 'How long a consumer group has been at the batch it has in hand',
+  kind: 'gauge',
+  values: [...ages].map(([group, ms]) => [{ group }, ms / 1_000]),
+})
+
+/** A role without the API is asked here how it is. */
+async function openOwnOps({ config, log, opening }: Base, health: Health, store: Store | undefined): Promise<Ops> {
+  const { host, port } = config.ops
+  const ready = async () => {
+    await health.lags()
+    return store && !(await store.client.ping({ select: true })).success ? 'the store does not answer' : undefined
   }
+  const open = (port: number) => openOps({ host, port, ready, metrics: health.metrics, log })
+  return opening.use(await bound('ops.port', { host, port }, open))
 }
 
-function outputsOf({ outputs: { webhook } }: Config) {
-  if (!webhook.url) return []
-  const { url, secret, severity, allowPrivate } = webhook
-  return [{ name: 'webhook', severity, sink: openWebhook({ url, allowPrivate, timeoutMs: 10_000, ...(secret ? { secret } : {}) }) }]
+/** A role alone shares the bus and the store with others, so neither may be the embedded one. */
+function refuseHalves({ role, kafka, store }: Config): void {
+  if (role === 'all') return
+  if (kafka.brokers.length === 0)
+    throw new Fault('CONFIG_INVALID', `role ${role} alone needs kafka.brokers: the embedded log belongs to one process`)
+  if (!store.url && (role === 'store' || role === 'serve'))
+    throw new Fault('CONFIG_INVALID', `role ${role} alone needs store.url: the embedded engine belongs to one process`)
 }
+
+/** What the snippets that connect a source need: the command line of this installation, and where it listens. */
+const connectOf = (collect: Collect | undefined) => ({
+  command: [process.execPath, fileURLToPath(new URL('../main.ts', import.meta.url))],
+  otlp_http: collect?.http.url,
+})
 
 /** In order of flow: what one stage publishes is waited for at the next. */
-async function settled(groups: Readonly<Record<string, { lag: () => Promise<ReadonlyMap<string, bigint>> }>>): Promise<void> {
+async function settled(groups: ReadonlyMap<string, Running>): Promise<void> {
+  const inOrder = ['joiner', 'detect', 'store', 'outputs'].flatMap((group) => groups.get(group) ?? [])
   for (let quiet = 0; quiet < 2; ) {
-    const lags = await Promise.all(Object.values(groups).map((group) => group.lag()))
+    const lags = await Promise.all(inOrder.map((group) => group.lag()))
     quiet = lags.every((lag) => [...lag.values()].every((waiting) => waiting === 0n)) ? quiet + 1 : 0
     if (quiet < 2) await new Promise((resolve) => setTimeout(resolve, settlePollMs))
   }

@@ -32,8 +32,8 @@ export type Handler = {
 }
 export type Running = {
   stop(): Promise<void>
-  /** Records published and not yet handled, per partition. */
-  lag(): Promise<ReadonlyMap<PartId, bigint>>
+  /** Records published and not yet handled, per partition (`topic/partition`). */
+  lag(): Promise<ReadonlyMap<string, bigint>>
 }
 export type Bus = AsyncDisposable & {
   readonly partitions: number

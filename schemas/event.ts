@@ -38,6 +38,7 @@ export const eventKinds = [
   'egress',
   'http_request',
   'idp_grant',
+  'pipeline',
   'malformed',
   'unclassified',
   'other',

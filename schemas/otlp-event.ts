@@ -16,6 +16,9 @@ export type KeyValue = Readonly<{ key: string; value: AnyValue }>
 
 /** The scope name that says: these attributes are an event of ours. */
 export const eventScope = 'lapwing'
+/** The scope and service of what Lapwing tells of its own running: never an event, lest telling of it be told of in turn. */
+export const selfScope = 'lapwing.pipeline'
+export const selfService = 'lapwing'
 
 export const attributeLimits = {
   textCharsMax: 64 * 1024,

@@ -1,11 +1,16 @@
-/** The list of events, newest first, from a place on. The page is found by its narrow columns; only its own rows are read whole. */
+/**
+ * The list of events, newest first, from a place on. The page is found by its narrow columns; only its own rows are read whole.
+ * Words are looked for in the text itself, any part of a word, in any case: no index serves that, and reading the text is
+ * what it costs. So the page is one value, which the engine finds once; a named subquery would be run at each mention.
+ */
 import { z } from 'zod'
 import { defineQuery, filter, filters, limit, since, until } from '../../schemas/query.ts'
 import { EventRow, eventColumns } from '../event-row.ts'
 
 export default defineQuery({
   name: 'events',
-  about: 'Events, newest first. `words`: each must occur in the names, arguments, results or errors of the event, in any case.',
+  about:
+    'Events, newest first. `words`: words or phrases; each must occur in the names, arguments, results or errors of the event, in any case.',
   params: z.object({
     kind: filters,
     method: filter,
@@ -26,7 +31,7 @@ export default defineQuery({
   }),
   row: EventRow,
   sql: `
-    WITH page AS (
+    WITH (SELECT groupArray((time, id)) FROM (
       SELECT time, \`lapwing.event.id\` AS id FROM events
       WHERE \`lapwing.tenant\` = {tenant:String}
         AND time >= fromUnixTimestamp64Nano({since:Int64}) AND time < fromUnixTimestamp64Nano({until:Int64})
@@ -46,11 +51,11 @@ export default defineQuery({
           if(empty({words:Array(String)}), [''], {words:Array(String)}))))
       ORDER BY time DESC, id DESC
       LIMIT 1 BY id
-      LIMIT {limit:UInt32})
+      LIMIT {limit:UInt32})) AS page
     SELECT ${eventColumns} FROM events
     WHERE \`lapwing.tenant\` = {tenant:String}
-      AND time >= (SELECT min(time) FROM page) AND time <= (SELECT max(time) FROM page)
-      AND \`lapwing.event.id\` IN (SELECT id FROM page)
+      AND time >= arrayMin(page.1) AND time <= arrayMax(page.1)
+      AND \`lapwing.event.id\` IN (SELECT arrayJoin(page.2))
     ORDER BY time DESC, \`lapwing.event.id\` DESC
     LIMIT 1 BY \`lapwing.event.id\`
     LIMIT {limit:UInt32}`,

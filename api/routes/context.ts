@@ -14,6 +14,10 @@ export type DashboardData = Readonly<{
   title: string
   panels: readonly Readonly<{ id: string; title: string; query: string }>[]
 }>
+/** Puts a sealed record back on its topic; throws a Fault that says why it cannot. */
+export type Desk = Readonly<{
+  replay: (letter: Readonly<{ id: string; topic: string; sealed: string }>, dryRun: boolean) => Promise<Readonly<{ bytes: number }>>
+}>
 export type Context = Readonly<{
   store: Store
   tenancy: Tenancy
@@ -22,6 +26,8 @@ export type Context = Readonly<{
   queries: ReadonlyMap<string, AnyQuery>
   dashboards: readonly DashboardData[]
   outbox?: Pick<Outbox, 'status' | 'dead' | 'replay'> | undefined
+  /** The way back for dead letters, where the process holds the bus and the key. */
+  desk?: Desk | undefined
   health: () => unknown
   metrics: () => string
 }>

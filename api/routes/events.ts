@@ -19,19 +19,25 @@ const Filters = z.object({
   actor: filter,
   call: filter.describe('call id: the observations of one call'),
   thread: filter,
-  q: filter.describe('words; each must occur in names, arguments, results or errors, in any case'),
+  q: filter.describe(
+    'words, or phrases in double quotes; each must occur in names, arguments, results or errors, as part of a word too, in any case',
+  ),
   since,
   until,
   limit: limit(100, eventsMax),
   cursor: Cursor.optional(),
 })
 
-/** Quotes and backslashes stand escaped in stored JSON, so they part words too. */
-const wordsOf = (text: string): string[] =>
-  text
-    .split(/[\s"\\]+/)
-    .filter((word) => word !== '')
-    .slice(0, wordsMax)
+/**
+ * What is asked for. Payloads are stored as JSON, where quotes and backslashes stand escaped: they part words,
+ * and a phrase is looked for in its escaped form.
+ */
+function wordsOf(text: string): string[] {
+  const words = [...text.matchAll(/"([^"]*)"|[^\s"\\]+/g)].map(([word, phrase]) =>
+    phrase === undefined ? word : JSON.stringify(phrase.trim()).slice(1, -1),
+  )
+  return words.filter((word) => word !== '').slice(0, wordsMax)
+}
 
 export function eventRoutes(app: App, { tenancy }: Context): void {
   const schema = { summary: 'Events, newest first', querystring: Filters, response: { 200: page(ShownEvent) } }

@@ -3,13 +3,27 @@ import { type ClickHouseClient, createClient } from '@clickhouse/client'
 import { Fault } from '../../schemas/errors.ts'
 import { type EngineOptions, startEngine } from './supervisor.ts'
 
-export type StoreTarget =
-  | (Readonly<{ kind: 'embedded' }> & EngineOptions)
-  | Readonly<{ kind: 'server'; url: string; user?: string; password?: string; querySecondsMax?: number }>
+export type ServerTarget = Readonly<{
+  kind: 'server'
+  /** http or https. */
+  url: string
+  user?: string
+  password?: string
+  database?: string
+  /** PEM of the authority that signed the server's certificate, and of our own where the server asks for one. */
+  tls?: Readonly<{ ca: Buffer } | { ca: Buffer; cert: Buffer; key: Buffer }>
+  /** False for who only reads: the database is there, and making one takes a right that a reader should not have. */
+  create?: boolean
+  /** Makes the database on every server of this cluster. */
+  cluster?: string
+  querySecondsMax?: number
+}>
+export type StoreTarget = (Readonly<{ kind: 'embedded' }> & EngineOptions) | ServerTarget
 
 export type Store = AsyncDisposable & {
-  /** Its database is `lapwing`; times come as RFC 3339. */
+  /** Its database is `database`; times come as RFC 3339. */
   readonly client: ClickHouseClient
+  readonly database: string
   readonly kind: StoreTarget['kind']
   readonly url: string
   /** The engine's password, for a tool of the same process. */
@@ -21,18 +35,54 @@ export type Store = AsyncDisposable & {
   close(): Promise<void>
 }
 
-export const database = 'lapwing'
+const defaultDatabase = 'lapwing'
+
+/** The words that make a statement run on every server of a cluster. */
+export function onCluster(cluster: string | undefined): string {
+  if (cluster === undefined || cluster === '') return ''
+  // A name, or a macro of the server's configuration such as {cluster}.
+  if (!/^[\w.{}-]{1,100}$/.test(cluster)) throw new Fault('CONFIG_INVALID', 'cluster is not a name')
+  return ` ON CLUSTER '${cluster}'`
+}
+
+async function createDatabase(client: ClickHouseClient, database: string, cluster: string | undefined) {
+  try {
+    const query = `CREATE DATABASE IF NOT EXISTS {database:Identifier}${onCluster(cluster)}`
+    await client.command({ query, query_params: { database } })
+  } finally {
+    await client.close()
+  }
+}
+
+async function reach(client: ClickHouseClient) {
+  try {
+    const answer = await client.query({ query: 'SELECT 1 AS one', format: 'JSONEachRow' })
+    await answer.json()
+  } finally {
+    await client.close()
+  }
+}
+
+const tlsOf = (target: StoreTarget) => {
+  if (target.kind === 'embedded' || target.tls === undefined) return {}
+  const { ca, ...own } = target.tls
+  return { tls: { ca_cert: ca, ...own } }
+}
 
 export async function openStore(target: StoreTarget): Promise<Store> {
   await using undo = new AsyncDisposableStack()
   const engine = target.kind === 'embedded' ? undo.use(await startEngine(target)) : undefined
-  const address =
-    engine === undefined && target.kind === 'server'
-      ? { url: target.url, username: target.user ?? 'default', password: target.password ?? '' }
-      : { url: engine?.url ?? '', username: 'lapwing', password: engine?.token ?? '' }
+  const server = target.kind === 'server' ? target : undefined
+  const address = {
+    url: engine?.url ?? server?.url ?? '',
+    username: engine === undefined ? (server?.user ?? 'default') : 'lapwing',
+    password: engine?.token ?? server?.password ?? '',
+  }
+  const database = server?.database ?? defaultDatabase
   const connect = (name: string) =>
     createClient({
       ...address,
+      ...tlsOf(target),
       database: name,
       application: 'lapwing',
       request_timeout: ((target.querySecondsMax ?? 20) + 10) * 1000,
@@ -51,20 +101,17 @@ export async function openStore(target: StoreTarget): Promise<Store> {
       },
     })
   try {
-    const first = connect('default')
-    try {
-      await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` })
-    } finally {
-      await first.close()
-    }
+    if (server?.create !== false) await createDatabase(connect('default'), database, server?.cluster)
+    else await reach(connect(database))
   } catch (error) {
-    throw new Fault('STORE_UNREACHABLE', 'store does not answer', error)
+    throw error instanceof Fault ? error : new Fault('STORE_UNREACHABLE', 'store does not answer', error)
   }
   const client = connect(database)
   undo.defer(() => client.close())
   const owned = undo.move()
   return {
     client,
+    database,
     kind: target.kind,
     url: address.url,
     token: address.password,

@@ -77,26 +77,54 @@ export function createDefinitionLedger() {
   }
 }
 
-export function sourceRows(events: readonly McpEvent[]): SourceRow[] {
-  const found = new Map<string, { event: McpEvent; first: bigint; last: bigint; count: number }>()
-  for (const event of events) {
-    const key = JSON.stringify([event.tenant, event.source, event.dialect, event.vantage, event.contentLevel])
-    const row = found.get(key)
-    if (row === undefined) found.set(key, { event, first: event.time, last: event.time, count: 1 })
-    else {
-      row.count += 1
-      if (event.time < row.first) row.first = event.time
-      if (event.time > row.last) row.last = event.time
+type Seen = { event: McpEvent; first: bigint; last: bigint; count: number }
+/** Sources noted since the last time. A tenant may name any number of them. */
+const sourcesMax = 10_000
+
+/** Counts who sends what. One that is new is written at once, the rest when it is asked for. */
+export function createSourceLedger() {
+  const known = new Set<string>()
+  const noted = new Map<string, Seen>()
+
+  function take(keys: Iterable<string> = noted.keys()): SourceRow[] {
+    const rows: SourceRow[] = []
+    for (const key of [...keys]) {
+      const seen = noted.get(key)
+      if (seen !== undefined) rows.push(sourceRow(seen))
+      noted.delete(key)
     }
+    return rows
   }
-  return [...found.values()].map(({ event, first, last, count }) => ({
-    tenant: event.tenant,
-    source: event.source,
-    dialect: event.dialect ?? '',
-    vantage: event.vantage ?? '',
-    content_level: event.contentLevel ?? '',
-    first_seen: dateTime(first),
-    last_seen: dateTime(last),
-    events: count,
-  }))
+  return {
+    /** Answers the rows of sources that were not heard of before. */
+    add(events: readonly McpEvent[]): SourceRow[] {
+      const fresh = new Set<string>()
+      for (const event of events) {
+        const key = JSON.stringify([event.tenant, event.source, event.dialect, event.vantage, event.contentLevel])
+        const seen = noted.get(key)
+        if (seen === undefined) noted.set(key, { event, first: event.time, last: event.time, count: 1 })
+        else {
+          seen.count += 1
+          if (event.time < seen.first) seen.first = event.time
+          if (event.time > seen.last) seen.last = event.time
+        }
+        if (!known.has(key)) fresh.add(key)
+      }
+      for (const key of fresh) known.add(key)
+      if (known.size > sourcesMax) known.clear()
+      return take(noted.size > sourcesMax ? noted.keys() : fresh)
+    },
+    take,
+  }
 }
+
+const sourceRow = ({ event, first, last, count }: Seen): SourceRow => ({
+  tenant: event.tenant,
+  source: event.source,
+  dialect: event.dialect ?? '',
+  vantage: event.vantage ?? '',
+  content_level: event.contentLevel ?? '',
+  first_seen: dateTime(first),
+  last_seen: dateTime(last),
+  events: count,
+})

@@ -116,6 +116,14 @@ export function encodeRows<R>({ columns }: Table<R>, rows: Iterable<R>): Buffer 
   return sink.bytes.subarray(0, sink.at)
 }
 
+const empty = (value: unknown): boolean =>
+  value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)
+
+/** The table with the columns that some row has a value for; the others get their default, which is what empty means. */
+export function filledColumns<R>(table: Table<R>, rows: readonly R[]): Table<R> {
+  return { ...table, columns: table.columns.filter(({ of }) => rows.some((row) => !empty(of(row)))) }
+}
+
 /** The statement that takes these bytes. Names come from our own tables only. */
 export function insertStatement<R>({ name, columns }: Table<R>): string {
   const names = columns.map((column) => {

@@ -85,6 +85,7 @@ export const hits: Kept<AlertHit> = {
   key: (hit) => `${hit.alertId}:${hit.eventId}`,
   keySql: "concat(alert_id, ':', event_id)",
   group: { column: 'alert_id', of: (hit) => hit.alertId },
+  timed: (hit) => hit.time,
   tenant,
 }
 

@@ -94,10 +94,12 @@ function hostEvent(line: JsonObject, number: number, { item, tenant, keyedHash }
   const app = name === 'egress' || name === 'http_request' ? undefined : text(line.host)
   const decision = decisions.get(line.decision ?? line.outcome)
   const known = hostKinds.has(name)
+  // What the pipeline saw of itself has a name of its own within its kind: `pipeline.lag`.
+  const own = name.startsWith('pipeline.')
   return finished({
     eventId: hashId('file', item, number, 0),
     time: timeOf(line.t),
-    kind: known ? (name as EventKind) : 'other',
+    kind: own ? 'pipeline' : known ? (name as EventKind) : 'other',
     eventName: known ? undefined : name,
     dialect: 'story',
     signal: 'file',

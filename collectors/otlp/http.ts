@@ -9,6 +9,7 @@ import { type Encoding, exportResponse, statusBody } from './answer.ts'
 import { type BodyLimits, type Held, type Read, type Room, readBody, release } from './body.ts'
 import { createGuard, hostOf, isLoopback, isLoopbackName, refuseOpenBind, type TenantOf } from './guard.ts'
 import type { IngestCredential, Intake } from './intake.ts'
+import { relayedHeader } from './otlp-post.ts'
 import type { OtlpSignal } from './record.ts'
 
 export type OtlpHttpOptions = Readonly<{
@@ -86,7 +87,9 @@ async function receive(
     if (read === 'gone') return undefined
     if (typeof read === 'string') return refusal(readFailures[read][0], readFailures[read][1], encoding)
     const peer = request.socket.remoteAddress
-    const peerAddress = peer === undefined || isLoopback(peer) ? undefined : peer
+    // What was relayed comes from some other machine, whoever hands it over: no address, and nobody's user.
+    const relayed = request.headers[relayedHeader] !== undefined
+    const peerAddress = relayed ? '' : peer === undefined || isLoopback(peer) ? undefined : peer
     const rejection = await options.intake.accept({ signal, encoding, body: read.body, credential, peerAddress })
     return { status: 200, body: exportResponse(encoding, signal, rejection), encoding }
   } catch (error) {

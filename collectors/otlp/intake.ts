@@ -4,6 +4,7 @@ import { encodeEvent } from '../../schemas/codec.ts'
 import { Fault } from '../../schemas/errors.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { eventKeyOf } from '../../schemas/ids.ts'
+import { selfScope, selfService } from '../../schemas/otlp-event.ts'
 import type { Encoding, Rejection } from './answer.ts'
 import { decodeOtlpJson } from './json.ts'
 import { createProtobufDecoder } from './protobuf.ts'
@@ -30,7 +31,7 @@ export type IntakeOptions = Readonly<{
   elementsMax: number
   now?: () => bigint
 }>
-export type IntakeStats = { spans: number; logs: number; points: number; unclassified: number; rejected: number }
+export type IntakeStats = { spans: number; logs: number; points: number; unclassified: number; rejected: number; own: number }
 export type Intake = Readonly<{
   /** Throws RECORD_INVALID or INPUT_TOO_LARGE for a bad body; any other failure means: send it again. */
   accept: (request: OtlpRequest) => Promise<Rejection>
@@ -43,7 +44,7 @@ const eventBytesMax = 24 * 1024 * 1024
 export function createIntake(options: IntakeOptions): Intake {
   const { bus, protect, keyedHash, elementsMax, now = wallClock } = options
   const decodeProtobuf = createProtobufDecoder({ elementsMax })
-  const stats: IntakeStats = { spans: 0, logs: 0, points: 0, unclassified: 0, rejected: 0 }
+  const stats: IntakeStats = { spans: 0, logs: 0, points: 0, unclassified: 0, rejected: 0, own: 0 }
 
   function prepare(records: readonly OtlpRecord[], { credential, peerAddress }: OtlpRequest) {
     const { tenant, source, actor: configuredActor } = credential
@@ -53,8 +54,13 @@ export function createIntake(options: IntakeOptions): Intake {
     const events: Rec[] = []
     const refusal = { rejected: 0, reason: '' }
     let unclassified = 0
+    let own = 0
     for (const record of records) {
-      const made = toEvent(record, context)
+      if (isOwn(record)) {
+        own += 1
+        continue
+      }
+      const made = fromOutside(toEvent(record, context))
       const event = typeof made === 'string' ? undefined : protect(made)
       const bytes = event === undefined ? undefined : encodeEvent(event)
       if (event === undefined || bytes === undefined || bytes.byteLength > eventBytesMax) {
@@ -66,14 +72,14 @@ export function createIntake(options: IntakeOptions): Intake {
       if (record.span) spans.push({ key: event.traceId ?? event.eventId, bytes, value: event })
       else events.push({ key: eventKeyOf(event), bytes, value: event })
     }
-    return { spans, events, refusal, unclassified }
+    return { spans, events, refusal, unclassified, own }
   }
 
   async function accept(request: OtlpRequest): Promise<Rejection> {
     const { signal, encoding, body } = request
     const decoded = encoding === 'json' ? decodeOtlpJson({ elementsMax }, signal, body) : decodeProtobuf(signal, body)
     try {
-      const { spans, events, refusal, unclassified } = prepare(decoded.records, request)
+      const { spans, events, refusal, unclassified, own } = prepare(decoded.records, request)
       await Promise.all([
         spans.length > 0 ? bus.publish('mcp.spans', spans) : undefined,
         events.length > 0 ? bus.publish('mcp.events', events) : undefined,
@@ -83,6 +89,7 @@ export function createIntake(options: IntakeOptions): Intake {
       stats.logs += events.length
       stats.points += decoded.points
       stats.unclassified += unclassified
+      stats.own += own
       stats.rejected += rejected
       return { rejected, reason: decoded.reason || refusal.reason }
     } catch (error) {
@@ -91,6 +98,14 @@ export function createIntake(options: IntakeOptions): Intake {
   }
   return { accept, stats: () => ({ ...stats }) }
 }
+
+/** Our own spans, come round through some collector: taking them in would make new ones, for ever. A span of MCP is never dropped. */
+const isOwn = ({ span, scope, resource }: OtlpRecord): boolean =>
+  span !== undefined && scope.name === selfScope && resource.get('service.name') === selfService && !span.attributes.has('mcp.method.name')
+
+/** The pipeline speaks of itself on its own bus; from outside it would be somebody else speaking for it. */
+const fromOutside = (made: McpEvent | string): McpEvent | string =>
+  typeof made !== 'string' && made.kind === 'pipeline' ? 'the kind "pipeline" is not taken from senders' : made
 
 const wallClock = (): bigint => BigInt(Date.now()) * 1_000_000n
 

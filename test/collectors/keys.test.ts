@@ -1,7 +1,7 @@
 /** Keys are made once, agreed upon by all who race for them, and refused when others can read them. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -86,6 +86,26 @@ test('a key file that others can read, that is a link, or that holds no key is r
   assert.throws(() => openKeys(a.dir).keyedHash('t'), refused)
 })
 
+test('keys that processes share may be links and readable by their group, and none is made', () => {
+  using a = folder()
+  using b = folder()
+  const own = openKeys(a.dir)
+  own.keyedHash('t')('x')
+  own.seal(Buffer.from('x'))
+  const shared = join(b.dir, 'mounted')
+  mkdirSync(shared)
+  for (const name of readdirSync(join(a.dir, 'keys'))) {
+    chmodSync(join(a.dir, 'keys', name), 0o440)
+    symlinkSync(join(a.dir, 'keys', name), join(shared, name))
+  }
+  assert.equal(openKeys(b.dir, shared).keyedHash('t')('x'), openKeys(b.dir, shared).keyedHash('t')('x'))
+  assert.deepEqual(openKeys(b.dir, shared).open(openKeys(b.dir, shared).seal(Buffer.from('y'))), new Uint8Array(Buffer.from('y')))
+  assert.throws(() => openKeys(b.dir, shared).keyedHash('another'), refused)
+  chmodSync(join(a.dir, 'keys', readdirSync(join(a.dir, 'keys'))[0] as string), 0o444)
+  assert.throws(() => [openKeys(b.dir, shared).keyedHash('t'), openKeys(b.dir, shared).seal(Buffer.from('x'))], refused)
+  assert.deepEqual(readdirSync(b.dir), ['mounted'])
+})
+
 test('what is sealed opens again, and only whole, with the same key', () => {
   using a = folder()
   using b = folder()
@@ -108,7 +128,7 @@ test('what is sealed opens again, and only whole, with the same key', () => {
 
 test('more tenants than are remembered still get their own key', () => {
   using a = folder()
-  const keys = openKeys(a.dir, 2)
+  const keys = openKeys(a.dir, '', 2)
   const first = ['a', 'b', 'c', 'd'].map((tenant) => keys.keyedHash(tenant)('x'))
   assert.equal(new Set(first).size, 4)
   assert.deepEqual(

@@ -154,3 +154,29 @@ test('hostile repetition costs steps in proportion to its length', () => {
     assert.ok(Array.isArray(find(text)))
   }
 })
+
+test('cards and accounts are found wherever they stand, and whatever is long around them', () => {
+  const numbers = [
+    '4111 1111 1111 1111',
+    '4111-1111-1111-1111',
+    '4111111111111111',
+    'GB29NWBK60161331926819',
+    'DE89 3704 0044 0532 0130 00',
+  ]
+  for (const number of numbers) {
+    for (let before = 0; before < 40; before += 1) {
+      const text = `${'ab c-'.repeat(8).slice(0, before)} ${number}, of course; é`
+      assert.deepEqual(
+        find(text).map(({ value }) => value),
+        [number],
+        text,
+      )
+    }
+  }
+  const long = `${'all is well here. '.repeat(2_000)}password = 'supersecret123' ${'and so on. '.repeat(2_000)}`
+  for (const text of [long, `é${long}`])
+    assert.deepEqual(
+      find(text).map(({ value }) => value),
+      ['supersecret123'],
+    )
+})

@@ -14,7 +14,14 @@ export type Load = Readonly<{
   stop: () => Promise<void>
   counts: () => { bodies: number; retries: number }
 }>
-export type LoadOptions = Readonly<{ oracle: Oracle; name: string; senders?: number; restMs?: number }>
+export type LoadOptions = Readonly<{
+  oracle: Oracle
+  name: string
+  senders?: number
+  restMs?: number
+  /** Is given every body that holds an attack, once it was acknowledged. */
+  keep?: (body: Readonly<{ path: string; json: string }>) => void
+}>
 
 const eventsPerBody = 20
 const attackEvery = 3
@@ -109,7 +116,7 @@ function spanBody(name: string, first: number, epoch: bigint): Body {
   return { path: '/v1/traces', json, events }
 }
 
-export function startLoad({ oracle, name, senders = 4, restMs = 40 }: LoadOptions): Load {
+export function startLoad({ oracle, name, senders = 4, restMs = 40, keep }: LoadOptions): Load {
   const epoch = epochNs(Date.now())
   const ending = new AbortController()
   let otlp = ''
@@ -131,6 +138,7 @@ export function startLoad({ oracle, name, senders = 4, restMs = 40 }: LoadOption
         await answer.arrayBuffer()
         if (answer.ok) {
           oracle.acknowledged(body.events)
+          if (keep && body.events.some(({ about }) => about !== undefined)) keep(body)
           return
         }
         if (answer.status !== 429 && answer.status !== 503) throw new Error(`refused for good: ${answer.status}`)

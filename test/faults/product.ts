@@ -12,10 +12,10 @@ export type Health = {
   store: { events: number; repeats: number; retries: number; engine_restarts: number }
   detectors: { duplicates: number }
 }
-export type Product = Readonly<{
+export type Process<T> = Readonly<{
   pid: number
   /** Resolves when it serves; rejects when it ended before. */
-  ready: Promise<{ api: string; otlp: string; token: string }>
+  ready: Promise<T>
   /** Exit code or signal. */
   ended: Promise<number | string>
   output: () => string
@@ -23,25 +23,26 @@ export type Product = Readonly<{
   /** As Ctrl-C does: the engine child gets it too. Only with a group of its own. */
   killGroup: (signal: NodeJS.Signals) => void
 }>
+export type Served = { api: string; otlp: string; token: string }
+export type Product = Process<Served>
 
 export const freePorts: readonly string[] = ['--api-port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0']
 
-export function startProduct(dataDir: string, flags: readonly string[] = freePorts, ownGroup = false): Product {
+/** `readyOf` reads the greeting, once it is whole. */
+export function startProcess<T>(dataDir: string, flags: readonly string[], readyOf: (output: string) => T | undefined, ownGroup = false) {
   const child: ChildProcess = spawn(process.execPath, [program, 'start', '--data-dir', dataDir, ...flags], {
     cwd: dataDir,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: ownGroup,
   })
   let output = ''
-  const ready = Promise.withResolvers<{ api: string; otlp: string; token: string }>()
+  const ready = Promise.withResolvers<T>()
   ready.promise.catch(() => undefined) // killed on purpose before it was ready
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
       output = (output + text).slice(-outputCharsMax)
-      const page = /page\s+(http:\S+?)\/#token=(\S+)/.exec(output)
-      const otlp = /OTLP\/HTTP\s+(http:\S+)/.exec(output)
-      if (page && otlp && output.includes('data   '))
-        ready.resolve({ api: page[1] as string, token: page[2] as string, otlp: otlp[1] as string })
+      const served = output.includes('data   ') ? readyOf(output) : undefined
+      if (served !== undefined) ready.resolve(served)
     })
   }
   const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string)
@@ -53,9 +54,21 @@ export function startProduct(dataDir: string, flags: readonly string[] = freePor
     ready: ready.promise,
     ended,
     output: () => output,
-    kill: (signal) => void child.kill(signal),
-    killGroup: (signal) => void process.kill(-(child.pid as number), signal),
+    kill: (signal: NodeJS.Signals) => void child.kill(signal),
+    killGroup: (signal: NodeJS.Signals) => void process.kill(-(child.pid as number), signal),
+  } satisfies Process<T>
+}
+
+export const pageOf = (output: string) => /page\s+(http:\S+?)\/#token=(\S+)/.exec(output)
+export const otlpOf = (output: string) => /OTLP\/HTTP\s+(http:\S+)/.exec(output)?.[1]
+
+export function startProduct(dataDir: string, flags: readonly string[] = freePorts, ownGroup = false): Product {
+  const served = (output: string): Served | undefined => {
+    const [, api, token] = pageOf(output) ?? []
+    const otlp = otlpOf(output)
+    return api && token && otlp ? { api, token, otlp } : undefined
   }
+  return startProcess(dataDir, flags, served, ownGroup)
 }
 
 type Row = Readonly<{ pid: number; parent: number; command: string }>

@@ -33,4 +33,4 @@ process.on('message', (ask: Ask) => {
   else if (ask.type === 'latencies') answer({ type: 'latencies', ms: latencies.splice(0) })
   else void pipeline[Symbol.asyncDispose]().then(() => process.exit(0))
 })
-answer({ type: 'ready', url: pipeline.otlpHttp })
+answer({ type: 'ready', url: pipeline.collect?.httpUrl ?? '' })

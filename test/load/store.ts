@@ -57,7 +57,8 @@ async function insertFigures(store: Store, keyedHash: (text: string) => string, 
     await store.client.command({ query: 'TRUNCATE TABLE native_events' })
     await store.client.command({ query: 'TRUNCATE TABLE events' })
     const start = usedBy(store)
-    await storeOnce(store.client, table, rows, retry)
+    // As the writer does it with what comes while it happens: nobody has to look whether the rows are there.
+    await storeOnce(store.client, table, rows, retry, () => false)
     const ours = usedBy(store) - start
     const bytes = await nativeOf(store, 'events')
     const again = usedBy(store)
@@ -75,7 +76,7 @@ async function insertFigures(store: Store, keyedHash: (text: string) => string, 
   }
 }
 
-async function sizeFigures(store: Store, keyedHash: (text: string) => string, count: number): Promise<Figure[]> {
+async function sizeFigure(store: Store, keyedHash: (text: string) => string, count: number): Promise<Figure> {
   const some = spans(count, { seed: 77 })
   await store.client.command({ query: 'TRUNCATE TABLE events' })
   await storeOnce(store.client, table, rowsOf(some, keyedHash), retry)
@@ -84,23 +85,15 @@ async function sizeFigures(store: Store, keyedHash: (text: string) => string, co
     store,
     "SELECT sum(bytes_on_disk) AS bytes FROM system.parts WHERE active AND table = 'events' AND database = 'lapwing'",
   )
-  const { words = 0 } = await answers(
-    store,
-    "SELECT sum(data_compressed_bytes) AS words FROM system.data_skipping_indices WHERE table = 'events' AND database = 'lapwing' AND name LIKE '%words'",
-  )
   const lines = Buffer.from(some.map(({ message }) => JSON.stringify(message)).join('\n'))
   const best = zstdCompressSync(lines, { params: { [constants.ZSTD_c_compressionLevel]: 19 } }).length
-  const each = (total: number): string => `${Math.round(total / count)} B an event`
-  return [
-    {
-      name: 'stored event without the index of words',
-      value: (bytes - words) / best,
-      unit: '× zstd -19 of its line',
-      aim: { atMost: 1.4 },
-      note: each(bytes - words),
-    },
-    { name: 'stored event with it', value: bytes / best, unit: '× zstd -19 of its line', note: each(bytes) },
-  ]
+  return {
+    name: 'stored event',
+    value: bytes / best,
+    unit: '× zstd -19 of its line',
+    aim: { atMost: 1.4 },
+    note: `${Math.round(bytes / count)} B an event`,
+  }
 }
 
 async function run({ quick }: Run): Promise<readonly Figure[]> {
@@ -110,7 +103,7 @@ async function run({ quick }: Run): Promise<readonly Figure[]> {
   await migrate(store, { retentionDays: 30 })
   await store.client.command({ query: 'CREATE TABLE native_events AS events' })
   const insert = await insertFigures(store, keyedHash, quick ? 2_000 : 4_000, quick ? 3 : 5)
-  return [insert, ...(await sizeFigures(store, keyedHash, quick ? 2_000 : 6_000))]
+  return [insert, await sizeFigure(store, keyedHash, quick ? 2_000 : 6_000)]
 }
 
 export const storePart: Part = { name: 'store', about: 'insert and size on disk', run }
