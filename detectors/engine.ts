@@ -4,16 +4,16 @@
  * 2. An event or fact seen lately is inspected once.
  * 3. A detector that throws is counted and loses that subject; the others go on.
  */
-import v8 from 'node:v8'
 import type { Alert } from '../schemas/alert.ts'
 import type { AlertHit, ThreadLink } from '../schemas/codec.ts'
-import type { AnyDetector, Fact, Hit, Output, Signal, Subject } from '../schemas/detector.ts'
+import type { AnyDetector, Fact, Hit, Output, Scope, Signal, Subject } from '../schemas/detector.ts'
 import type { McpEvent } from '../schemas/event.ts'
 import { type ContentPass, createContentPass } from './content.ts'
-import { createKeep, type Keep, type KeepState } from './keep.ts'
-import { createMemory, type MemoryState } from './memory.ts'
+import { createKeep, type Keep } from './keep.ts'
+import { createMemory } from './memory.ts'
+import { type EngineState, piecesOf, stateOf } from './snapshot.ts'
 import { textsOf } from './texts.ts'
-import { createThreads, type ThreadsState } from './threads.ts'
+import { createThreads } from './threads.ts'
 import { alertOf, type EventSubject, factOf, type Origin, originOf, signalOf, statementOf } from './verdicts.ts'
 
 const RECENT_MAX = 200_000
@@ -36,12 +36,14 @@ export type Engine = Readonly<{
   event: (event: McpEvent) => Verdicts
   fact: (fact: Fact) => Verdicts
   snapshot: () => Uint8Array
+  /** The snapshot in pieces; no event and no fact until the last is taken. */
+  pieces: () => Generator<Uint8Array>
   stats: () => EngineStats
 }>
 /** Detectors with their settings and patterns compiled: made once, shared by the engines of all partitions. */
 export type Prepared = Readonly<{
   ready: readonly Ready[]
-  readers: ReadonlyMap<string, readonly Ready[]>
+  readers: Readers
   content: ContentPass
   /** Pattern → detector. */
   owners: ReadonlyMap<string, string>
@@ -52,16 +54,28 @@ export type EngineOptions = Readonly<{
   onError?: (detector: string, error: unknown) => void
 }>
 
-type State = { memory: MemoryState; threads: ThreadsState; recent: KeepState<true>; alerts: KeepState<true>; said: KeepState<true> }
 type Ready = Readonly<{ detector: AnyDetector; settings: unknown; methods: ReadonlySet<string> | undefined }>
 
-function defaultKeys(detector: AnyDetector, origin: Origin, subject: Subject): readonly string[] {
-  const { tenant } = origin
-  if (detector.scope === 'thread') return [`${tenant}\0${origin.threadId}`]
-  if (detector.scope === 'actor') return [`${tenant}\0${origin.actor}`]
-  if (detector.scope === 'server') return [`${tenant}\0${subject.kind === 'fact' ? subject.fact.key : origin.serverKey}`]
-  if (detector.scope === 'tenant') return [tenant]
-  return []
+const noHits: readonly Hit[] = []
+const noKeys: readonly string[] = []
+
+/** Detectors of one scope share one key: it is written, and its hash taken, once for each subject. */
+function defaultKeys(origin: Origin, subject: Subject): (scope: Scope) => readonly string[] {
+  const { tenant, threadId, actor, serverKey } = origin
+  let thread: readonly string[] | undefined
+  let person: readonly string[] | undefined
+  return (scope) => {
+    if (scope === 'thread') {
+      thread ??= [`${tenant}\0${threadId}`]
+      return thread
+    }
+    if (scope === 'actor') {
+      person ??= [`${tenant}\0${actor}`]
+      return person
+    }
+    if (scope === 'server') return [`${tenant}\0${subject.kind === 'fact' ? subject.fact.key : serverKey}`]
+    return scope === 'tenant' ? [tenant] : noKeys
+  }
 }
 
 /** `settings` per detector id are laid over the defaults. */
@@ -81,9 +95,8 @@ export function prepareDetectors(detectors: readonly AnyDetector[], settings?: R
   }
 }
 
-export function createEngine({ prepared, snapshot, onError }: EngineOptions): Engine {
-  const { ready, readers, content, owners } = prepared
-  const from = snapshot ? (v8.deserialize(snapshot) as State) : undefined
+function openState(ready: readonly Ready[], snapshot: Uint8Array | undefined) {
+  const from = snapshot ? stateOf(snapshot) : undefined
   const memory = createMemory(
     ready.map(({ detector }) => detector),
     from?.memory,
@@ -92,15 +105,24 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
   const recent = createKeep<true>(RECENT_MAX, from?.recent)
   const alerts = createKeep<true>(ALERTS_MAX, from?.alerts)
   const said = createKeep<true>(SAID_MAX, from?.said)
+  const state = (): EngineState => ({
+    memory: memory.state(),
+    threads: threads.state(),
+    recent: recent.state(),
+    alerts: alerts.state(),
+    said: said.state(),
+  })
+  return { memory, threads, recent, alerts, said, state }
+}
+
+export function createEngine({ prepared, snapshot, onError }: EngineOptions): Engine {
+  const { ready, readers, content, owners } = prepared
+  const { memory, threads, recent, alerts, said, state } = openState(ready, snapshot)
   const stats: EngineStats = { events: 0, duplicates: 0, facts: 0, factsTooLarge: 0, errors: new Map(), windowsSkipped: 0 }
 
-  const guarded = (id: string, run: () => void) => {
-    try {
-      run()
-    } catch (error) {
-      stats.errors.set(id, (stats.errors.get(id) ?? 0) + 1)
-      onError?.(id, error)
-    }
+  const failed = (id: string, error: unknown) => {
+    stats.errors.set(id, (stats.errors.get(id) ?? 0) + 1)
+    onError?.(id, error)
   }
 
   const take = (one: Ready, output: Output, origin: Origin, verdicts: Verdicts, chain: number) => {
@@ -119,16 +141,19 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
 
   const run = (subject: Subject, hits: readonly Hit[], verdicts: Verdicts, chain: number) => {
     const origin = originOf(subject)
+    const keysOf = defaultKeys(origin, subject)
+    const byOwner = hits.length === 0 ? undefined : Map.groupBy(hits, (hit) => owners.get(hit.pattern))
     for (const one of interested(readers, subject)) {
-      const { detector } = one
-      guarded(detector.id, () => {
-        const keys = detector.keys?.(subject) ?? defaultKeys(detector, origin, subject)
-        if (detector.keys && keys.length === 0) return
+      const { detector, settings } = one
+      try {
+        const keys = detector.keys ? detector.keys(subject) : keysOf(detector.scope)
+        if (detector.keys && keys.length === 0) continue
         const memories = memory.recall(detector, keys, origin.time)
-        const own = hits.filter((hit) => owners.get(hit.pattern) === detector.id)
-        for (const output of detector.inspect({ subject, hits: own, memories, settings: one.settings }))
+        for (const output of detector.inspect({ subject, hits: byOwner?.get(detector.id) ?? noHits, memories, settings }))
           take(one, output, origin, verdicts, chain)
-      })
+      } catch (error) {
+        failed(detector.id, error)
+      }
     }
   }
 
@@ -147,7 +172,11 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
       const hits = content.scan(subject.texts)
       for (const one of ready) {
         if (!one.detector.facts || (one.methods && !one.methods.has(event.method ?? ''))) continue
-        guarded(one.detector.id, () => verdicts.facts.push(...factsOf(one, subject, hits, said, stats)))
+        try {
+          verdicts.facts.push(...factsOf(one, subject, hits, said, stats))
+        } catch (error) {
+          failed(one.detector.id, error)
+        }
       }
       run(subject, hits, verdicts, 0)
       return verdicts
@@ -160,14 +189,8 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
       run({ kind: 'fact', fact }, [], verdicts, 0)
       return verdicts
     },
-    snapshot: () =>
-      v8.serialize({
-        memory: memory.state(),
-        threads: threads.state(),
-        recent: recent.state(),
-        alerts: alerts.state(),
-        said: said.state(),
-      } satisfies State),
+    snapshot: () => Buffer.concat([...piecesOf(state())]),
+    pieces: () => piecesOf(state()),
     stats: () => ({ ...stats, windowsSkipped: content.windowsSkipped() }),
   }
 }
@@ -176,28 +199,43 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
 function factsOf(one: Ready, subject: EventSubject, hits: readonly Hit[], said: Keep<true>, stats: EngineStats): Fact[] {
   const facts: Fact[] = []
   for (const output of one.detector.facts?.(subject, one.settings, hits) ?? []) {
-    const fact = factOf(output, subject)
-    const statement = output.once ? statementOf(fact) : undefined
+    const written = JSON.stringify(output.body)
+    const statement = output.once ? statementOf(output, written, subject.event.actor) : undefined
     if (statement && said.has(statement)) continue
     if (statement) said.set(statement, true)
-    if (Buffer.byteLength(JSON.stringify(fact.body)) > FACT_BYTES_MAX) stats.factsTooLarge += 1
-    else facts.push(fact)
+    if (Buffer.byteLength(written) > FACT_BYTES_MAX) stats.factsTooLarge += 1
+    else facts.push(factOf(output, written, subject))
   }
   return facts
 }
 
 export const noVerdicts = (): Verdicts => ({ alerts: [], hits: [], signals: [], facts: [], links: [] })
 
-/** Index of the cheap gate: what a detector reads → the detectors that read it, in catalogue order. */
-function readersBySubject(ready: readonly Ready[]): ReadonlyMap<string, readonly Ready[]> {
-  const readers = new Map<string, Ready[]>()
-  for (const one of ready) for (const read of one.detector.reads) readers.set(read, [...(readers.get(read) ?? []), one])
-  return readers
+/** Index of the cheap gate: what a detector reads, and for events the method too → the detectors that read it, in catalogue order. */
+type Readers = ReadonlyMap<
+  string,
+  Readonly<{ all: readonly Ready[]; other: readonly Ready[]; byMethod: ReadonlyMap<string, readonly Ready[]> }>
+>
+
+function readersBySubject(ready: readonly Ready[]): Readers {
+  const reads = new Set(ready.flatMap(({ detector }) => detector.reads))
+  const methods = new Set(ready.flatMap((one) => [...(one.methods ?? [])]))
+  return new Map(
+    [...reads].map((read) => {
+      const all = ready.filter(({ detector }) => detector.reads.includes(read))
+      const readersOf = (method: string | undefined) =>
+        all.filter((one) => one.methods === undefined || (method !== undefined && one.methods.has(method)))
+      return [read, { all, other: readersOf(undefined), byMethod: new Map([...methods].map((method) => [method, readersOf(method)])) }]
+    }),
+  )
 }
 
-function interested(readers: ReadonlyMap<string, readonly Ready[]>, subject: Subject): readonly Ready[] {
-  if (subject.kind === 'fact') return readers.get(`fact:${subject.fact.fact}`) ?? []
-  if (subject.kind === 'signal') return [...(readers.get(`signal:${subject.signal.signal}`) ?? []), ...(readers.get('signal:*') ?? [])]
-  const { kind, method } = subject.event
-  return (readers.get(kind) ?? []).filter(({ methods }) => !methods || methods.has(method ?? ''))
+function interested(readers: Readers, subject: Subject): readonly Ready[] {
+  if (subject.kind === 'event') {
+    const { kind, method } = subject.event
+    const some = readers.get(kind)
+    return some?.byMethod.get(method ?? '') ?? some?.other ?? []
+  }
+  if (subject.kind === 'fact') return readers.get(`fact:${subject.fact.fact}`)?.all ?? []
+  return [...(readers.get(`signal:${subject.signal.signal}`)?.all ?? []), ...(readers.get('signal:*')?.all ?? [])]
 }

@@ -32,8 +32,11 @@ export function createKeep<V>(entriesMax: number, from?: KeepState<V>): Keep<V> 
       return old
     },
     set: (key, value) => {
-      state.old.delete(key)
-      if (!state.young.has(key)) turn()
+      // What is young is not old.
+      if (!state.young.has(key)) {
+        state.old.delete(key)
+        turn()
+      }
       state.young.set(key, value)
     },
     has: (key) => state.young.has(key) || state.old.has(key),

@@ -6,16 +6,20 @@ type Slot = { value: unknown; last: bigint }
 export type MemoryState = Map<string, { version: number; slots: KeepState<Slot> }>
 export type Memory = Readonly<{
   /** The memories of these keys, in order; a new or outlived one starts from `initial()`. */
-  recall: (detector: AnyDetector, keys: readonly string[], time: bigint) => unknown[]
+  recall: (detector: AnyDetector, keys: readonly string[], time: bigint) => readonly unknown[]
   evicted: () => ReadonlyMap<string, number>
   state: () => MemoryState
 }>
 
+const nothing: readonly unknown[] = []
+
 export function createMemory(detectors: readonly AnyDetector[], from?: MemoryState): Memory {
   const keeps = new Map<string, Keep<Slot>>()
+  const lifetimes = new Map<string, bigint>()
   for (const { id, memory } of detectors) {
     if (!memory) continue
     const saved = from?.get(id)
+    lifetimes.set(id, BigInt(memory.ttlMs) * 1_000_000n)
     // A memory of another version has another shape: it is learned again.
     keeps.set(id, createKeep(memory.keysMax, saved?.version === memory.version ? saved.slots : undefined))
   }
@@ -23,17 +27,21 @@ export function createMemory(detectors: readonly AnyDetector[], from?: MemorySta
     recall: (detector, keys, time) => {
       const keep = keeps.get(detector.id)
       const memory = detector.memory
-      if (!keep || !memory) return []
-      return keys.map((key) => {
+      if (!keep || !memory) return nothing
+      const lifetime = lifetimes.get(detector.id) as bigint
+      const found: unknown[] = []
+      for (const key of keys) {
         const slot = keep.get(key)
-        if (slot && time - slot.last < BigInt(memory.ttlMs) * 1_000_000n) {
+        if (slot && time - slot.last < lifetime) {
           if (time > slot.last) slot.last = time
-          return slot.value
+          found.push(slot.value)
+        } else {
+          const fresh: Slot = { value: memory.initial(), last: time }
+          keep.set(key, fresh)
+          found.push(fresh.value)
         }
-        const fresh: Slot = { value: memory.initial(), last: time }
-        keep.set(key, fresh)
-        return fresh.value
-      })
+      }
+      return found
     },
     evicted: () => new Map([...keeps].map(([id, keep]) => [id, keep.evicted()])),
     state: () =>

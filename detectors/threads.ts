@@ -27,10 +27,11 @@ export function createThreads(from?: ThreadsState): Threads {
     place: (event) => {
       const owner = `${event.tenant}\0${event.actor}`
       const evidence = threadEvidence(event)
+      const keys = evidence.map(({ key }) => `${owner}\0${key}`)
       let thread: Thread | undefined
       let ref = { reason: 'new', confidence: 1 }
-      for (const { key, reason, confidence } of evidence) {
-        const known = byEvidence.get(`${owner}\0${key}`)
+      for (const [at, { reason, confidence }] of evidence.entries()) {
+        const known = byEvidence.get(keys[at] as string)
         if (!alive(known, event, LINK_SILENCE)) continue
         thread = known
         ref = { reason, confidence }
@@ -50,8 +51,8 @@ export function createThreads(from?: ThreadsState): Threads {
       }
       if (event.time > thread.last) thread.last = event.time
       thread.conversation ??= event.conversationId
-      for (const { key } of evidence) byEvidence.set(`${owner}\0${key}`, thread)
-      byActor.set(owner, thread)
+      for (const key of keys) if (byEvidence.get(key) !== thread) byEvidence.set(key, thread)
+      if (byActor.get(owner) !== thread) byActor.set(owner, thread)
       return { threadId: thread.threadId, ...ref }
     },
     state: () => ({ byEvidence: byEvidence.state(), byActor: byActor.state() }),

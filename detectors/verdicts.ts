@@ -2,6 +2,7 @@
 import type { Alert, Mapping } from '../schemas/alert.ts'
 import type { AnyDetector, Fact, FactOutput, Output, Signal, Subject } from '../schemas/detector.ts'
 import { alertIdOf, hashId } from '../schemas/ids.ts'
+import { remembered } from './remembered.ts'
 
 const REPEAT_WINDOW_NS = 24n * 3_600_000_000_000n
 const EVENTS_PER_ALERT_MAX = 100
@@ -20,14 +21,17 @@ export function originOf(subject: Subject): Origin {
   return { tenant, time, eventId, actor, serverKey, serverAlias, toolName, threadId }
 }
 
-export function factOf({ fact, scope, key, body }: FactOutput, subject: EventSubject): Fact {
+/** `written` is the body as JSON. */
+export function factOf({ fact, scope, key, body }: FactOutput, written: string, subject: EventSubject): Fact {
   const { actorSource, clientAddress, eventId } = subject.event
-  const factId = hashId('fact', eventId, fact, key, JSON.stringify(body))
+  const factId = hashId('fact', eventId, fact, key, written)
   return { fact, scope, key, body, ...originOf(subject), actorSource, clientAddress, factId }
 }
 
+const hashOf = remembered((text) => hashId('said', text), 10_000)
 /** Equal for the same words of the same actor, whatever the event. */
-export const statementOf = ({ fact, key, actor, body }: Fact): string => hashId('said', fact, key, actor, JSON.stringify(body))
+export const statementOf = ({ fact, key }: FactOutput, written: string, actor: string): string =>
+  hashOf(`${fact} ${key.length} ${actor.length} ${key}${actor}${written}`)
 
 export function signalOf(detector: AnyDetector, output: Extract<Output, { signal: string }>, origin: Origin): Signal {
   const events = [...new Set([...(output.events ?? []), origin.eventId])]

@@ -2,6 +2,7 @@
  * Bus in, engine, bus out: one engine per assigned partition reads that partition of `mcp.events` and `mcp.facts`.
  * Verdicts are durable before the position moves; a crash between the two replays, and deterministic ids absorb it.
  */
+import { setImmediate } from 'node:timers/promises'
 import { type Bus, type Part, type PartId, partId, type Rec, type Running, type StoredRec } from '../schemas/bus.ts'
 import { decodeEvent, decodeFact, encodeFact, encodeVerdict, type Verdict } from '../schemas/codec.ts'
 import type { Fact } from '../schemas/detector.ts'
@@ -13,6 +14,8 @@ const VERDICTS_PER_RECORD_MAX = 500
 const SLICE_RECORDS_MAX = 32
 const CHECKPOINT_MS = 30_000
 const FIRST_CHECKPOINT_MS = 3_000
+/** So long an alert of another partition may wait for a piece of a checkpoint. */
+const BLOCK_MS = 4
 
 export type WorkerOptions = Readonly<{
   bus: Bus
@@ -39,6 +42,8 @@ type Seat = {
   subjects: number
   saved: number
   turn: Promise<void>
+  /** A snapshot that is on its way to the disk. */
+  writing: boolean
 }
 
 async function openSeat({ checkpoints, prepared, onError, checkpointMs = CHECKPOINT_MS }: WorkerOptions, partition: number): Promise<Seat> {
@@ -53,11 +58,85 @@ async function openSeat({ checkpoints, prepared, onError, checkpointMs = CHECKPO
     // The first checkpoint is early, so that short lives do not replay the same records again and again.
     saved: performance.now() - checkpointMs + Math.min(checkpointMs, FIRST_CHECKPOINT_MS),
     turn: Promise.resolve(),
+    writing: false,
   }
 }
 
+/** In pieces, with room for others between them; the partition's turn is held meanwhile, so that all pieces are of one state. */
+async function snapshotOf(engine: Engine): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = []
+  let from = performance.now()
+  for (const piece of engine.pieces()) {
+    pieces.push(piece)
+    if (performance.now() - from < BLOCK_MS) continue
+    await setImmediate()
+    from = performance.now()
+  }
+  return joined(pieces)
+}
+
+/** As one, copied a few megabytes at a time. */
+async function joined(pieces: readonly Uint8Array[]): Promise<Uint8Array> {
+  const whole = Buffer.allocUnsafeSlow(pieces.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  let from = performance.now()
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+    if (performance.now() - from < BLOCK_MS) continue
+    await setImmediate()
+    from = performance.now()
+  }
+  return whole
+}
+
+/** Batches and checkpoints of one partition, one after another. */
+function inTurn(one: Seat, work: () => Promise<void>): Promise<void> {
+  const mine = one.turn.then(work)
+  one.turn = mine.catch(() => {})
+  return mine
+}
+
+function saver({ checkpoints, onError }: WorkerOptions) {
+  /** Resolves when the state is taken; `durable` when it is on the disk. */
+  const take = async (partition: number, one: Seat): Promise<{ durable: Promise<void> }> => {
+    one.subjects = 0
+    one.saved = performance.now()
+    if (!checkpoints) return { durable: Promise.resolve() }
+    one.writing = true
+    try {
+      const snapshot = await snapshotOf(one.engine)
+      const durable = checkpoints.save(partition, { positions: new Map(one.positions), snapshot })
+      return {
+        durable: durable.finally(() => {
+          one.writing = false
+        }),
+      }
+    } catch (error) {
+      one.writing = false
+      throw error
+    }
+  }
+  const save = async (partition: number, one: Seat) => {
+    const { durable } = await take(partition, one)
+    await durable
+  }
+  /** Without waiting for the disk: what cannot be saved now is replayed from the checkpoint before. */
+  const saveAside = async (partition: number, one: Seat) => {
+    const failed = (error: unknown) => onError?.('checkpoint', error)
+    if (one.writing) return
+    try {
+      const { durable } = await take(partition, one)
+      durable.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+  return { save, saveAside }
+}
+
 export async function runWorker(options: WorkerOptions): Promise<Worker> {
-  const { bus, checkpoints } = options
+  const { bus } = options
   const seats = new Map<number, Seat>()
   const dueSubjects = options.checkpointSubjects ?? 50_000
   const dueMs = options.checkpointMs ?? CHECKPOINT_MS
@@ -69,11 +148,7 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
     seats.set(partition, fresh)
     return fresh
   }
-  const save = async (partition: number, one: Seat) => {
-    one.subjects = 0
-    one.saved = performance.now()
-    await checkpoints?.save(partition, { positions: new Map(one.positions), snapshot: one.engine.snapshot() })
-  }
+  const { save, saveAside } = saver(options)
   const handle = async (part: Part, records: readonly StoredRec[]) => {
     const one = seats.get(part.partition)
     if (!one) return
@@ -84,8 +159,7 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
     one.positions.set(partId(part), (records.at(-1)?.offset ?? -1n) + 1n)
     one.subjects += records.length
     if (one.subjects < dueSubjects && performance.now() - one.saved < dueMs) return
-    // The batch is done: what cannot be saved now is replayed from the checkpoint before.
-    await save(part.partition, one).catch((error: unknown) => options.onError?.('checkpoint', error))
+    await saveAside(part.partition, one)
   }
 
   const running = await bus.consume(['mcp.events', 'mcp.facts'], 'detect', {
@@ -104,15 +178,13 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
         const one = seats.get(part.partition)
         if (!one) return
         // Events and facts of one partition share an engine: they take turns.
-        const mine = one.turn.then(() => handle(part, records.slice(from, from + SLICE_RECORDS_MAX)))
-        one.turn = mine.catch(() => {})
-        await mine
+        await inTurn(one, () => handle(part, records.slice(from, from + SLICE_RECORDS_MAX)))
       }
     },
     revoked: async (parts) => {
       for (const partition of new Set(parts.map((part) => part.partition))) {
         const one = seats.get(partition)
-        if (one) await save(partition, one)
+        if (one) await inTurn(one, () => save(partition, one))
         seats.delete(partition)
       }
     },
@@ -120,16 +192,13 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
   const checkpoint = async () => {
     for (const [partition, one] of seats) {
       // In turn with the batches, so that the snapshot is true at its positions.
-      const mine = one.turn.then(() => save(partition, one))
-      one.turn = mine.catch(() => {})
-      await mine
+      await inTurn(one, () => save(partition, one))
     }
   }
   // A quiet partition must not keep its last batches unsaved: the bus lets old records go.
   const timer = setInterval(() => {
     for (const [partition, one] of seats) {
-      if (one.subjects > 0)
-        one.turn = one.turn.then(() => save(partition, one)).catch((error: unknown) => options.onError?.('checkpoint', error))
+      if (one.subjects > 0) void inTurn(one, () => saveAside(partition, one))
     }
   }, dueMs)
   return {

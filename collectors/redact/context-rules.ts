@@ -61,10 +61,11 @@ function assignment(text: string, _start: number, end: number): Spot | undefined
   if (operator === undefined) return undefined
   const name = text.slice(nameStart, nameEnd)
   const before = text[nameStart - 1]
-  const kind = before === '⟦' ? undefined : nameKind(name) // a token of ours, perhaps cut off
-  if (kind === undefined) return undefined
+  // Most such words stand in prose, with a blank behind them: that is seen before the name is judged.
   if (/^[^=:,>%]*$/.test(operator) && !/ is /.test(operator) && !name.startsWith('--')) return undefined
   if (operator.includes('>') && !operator.includes('=>') && before !== '<') return undefined
+  const kind = before === '⟦' ? undefined : nameKind(name) // a token of ours, perhaps cut off
+  if (kind === undefined) return undefined
   const at = nameEnd + operator.length
   quotedValue.lastIndex = at
   const quoted = quotedValue.exec(text)

@@ -54,7 +54,7 @@ export function createSecretFinder(): FindSecrets {
       if (owner?.vendor) push(strong, lookVendor(owner.vendor, text, start, isTelling(literals[literal] as string)))
       else if (owner?.context) push(weak, owner.context.look(text, start, end))
     })
-    if (/\d{4}/.test(text)) weak.push(...findPersonal(text))
+    if (/\d{4}/.test(text)) for (const spot of findPersonal(text)) weak.push(spot)
     if (strong.length === 0 && weak.length === 0) return []
     return settle(text, strong, weak)
   }

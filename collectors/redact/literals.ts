@@ -10,15 +10,29 @@ export function compileLiterals(literals: readonly string[]): LiteralScan {
   const classCount = classes.at(-1) ?? 1
   const trie = trieOf(literals, classes)
   const { table, outputs } = automatonOf(trie, classCount)
+  const rows = rowsOf(table, outputs, classCount)
+  const codes = new Uint16Array(charsMax)
+  const bytes = Buffer.from(codes.buffer)
   return (text, onHit) => {
-    let state = 0
-    for (let at = 0; at < text.length; at += 1) {
-      const code = text.charCodeAt(at)
-      state = table[state * classCount + (code < 128 ? (classes[code] as number) : 0)] as number
-      const ends = outputs[state]
-      if (ends !== undefined) for (const literal of ends) onHit(literal, at + 1)
+    // Out of an array a character is read in a fraction of the time that a string takes.
+    for (let from = 0, row = 0; from < text.length; from += charsMax) {
+      const length = bytes.write(from === 0 ? text : text.slice(from), 'utf16le') >> 1
+      for (let at = 0; at < length; at += 1) {
+        const code = codes[at] as number
+        const next = rows[row + (code < 128 ? (classes[code] as number) : 0)] as number
+        row = next >>> 1
+        if ((next & 1) === 0) continue
+        for (const literal of outputs[row / classCount] as readonly number[]) onHit(literal, from + at + 1)
+      }
     }
   }
+}
+
+const charsMax = 16 * 1024
+
+/** The table with each next state as the place of its row, and one bit that says whether a literal ends there. */
+function rowsOf(table: Uint16Array, outputs: readonly (readonly number[] | undefined)[], classCount: number): Uint32Array {
+  return Uint32Array.from(table, (state) => ((state * classCount) << 1) | (outputs[state] === undefined ? 0 : 1))
 }
 
 /** Character → column of the table; 0 for every character in no literal. The last entry is the number of columns. */

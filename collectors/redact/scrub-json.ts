@@ -131,9 +131,16 @@ export const canonical = (json: Json): string => (isSorted(json) ? JSON.stringif
 function sortedText(json: Json): string {
   if (json === null || typeof json !== 'object') return JSON.stringify(json)
   if (Array.isArray(json)) return `[${json.map(sortedText).join(',')}]`
-  const members = Object.keys(json).sort()
-  return `{${members.map((key) => `${JSON.stringify(key)}:${sortedText(json[key] as Json)}`).join(',')}}`
+  let text = ''
+  for (const key of Object.keys(json).sort()) {
+    const value = json[key] as Json
+    // What is in order as it stands is written in one go.
+    text += `${text === '' ? '{' : ','}${quoted(key)}:${isSorted(value) ? JSON.stringify(value) : sortedText(value)}`
+  }
+  return text === '' ? '{}' : `${text}}`
 }
+
+const quoted = (key: string): string => (/^\w{1,60}$/.test(key) ? `"${key}"` : JSON.stringify(key))
 
 /** All keys in it are in order, so that its usual text is its canonical one. */
 function isSorted(json: Json): boolean {

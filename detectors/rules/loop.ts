@@ -2,20 +2,25 @@
 import { z } from 'zod'
 import { defineDetector, type Subject } from '../../schemas/detector.ts'
 import { isFirstObservation, type McpEvent } from '../../schemas/event.ts'
+import { textHash } from '../../schemas/fingerprint.ts'
 import { hashId } from '../../schemas/ids.ts'
 import { calls, exchange, story } from '../../schemas/story.ts'
 
 const RING_MAX = 64
 const MINUTE = 60_000_000_000n
 
-type Call = { what: string; time: bigint; eventId: string }
+/** `what`: a number for the call with its arguments; equal for equal calls. */
+type Call = { what: number; time: bigint; eventId: string }
 type Ring = { calls: Call[]; failures: Map<string, number> }
 
 /** Methods whose nature is to be repeated. */
 const polling = new Set(['tasks/get', 'tasks/result', 'ping', 'server/discover', 'subscriptions/listen'])
 
-const whatOf = (event: McpEvent): string =>
-  hashId(event.serverKey, event.toolName ?? event.method ?? '', event.argsHash ?? JSON.stringify(event.arguments ?? event.params ?? null))
+const partsOf = (event: McpEvent): [string, string, string] => [
+  event.serverKey,
+  event.toolName ?? event.method ?? '',
+  event.argsHash ?? JSON.stringify(event.arguments ?? event.params ?? null),
+]
 
 /** Asking how far something is, with pauses: what waiting looks like. */
 const waiting =
@@ -38,12 +43,22 @@ const isCall = (event: McpEvent): boolean =>
 /** The shortest cycle of 2 to 4 different calls that the ring ends with, repeated at least `times`. */
 function cycleOf(ring: readonly Call[], times: number): number | undefined {
   for (let length = 2; length <= 4; length += 1) {
-    const tail = ring.slice(-length * times)
-    if (tail.length < length * times) continue
-    const repeats = tail.every((call, index) => call.what === tail[index % length]?.what)
-    if (repeats && new Set(tail.slice(0, length).map((call) => call.what)).size > 1) return length
+    const first = ring.length - length * times
+    if (first < 0) continue
+    let at = ring.length - 1
+    while (at >= first + length && ring[at]?.what === ring[at - length]?.what) at -= 1
+    if (at >= first + length) continue
+    if (new Set(ring.slice(-length).map((call) => call.what)).size > 1) return length
   }
   return undefined
+}
+
+/** The calls in the ring that are the same as the last, and not long before it. */
+function sameAsLast(ring: readonly Call[], event: McpEvent, what: number, minutes: number): Call[] {
+  const from = event.time - BigInt(minutes) * MINUTE
+  const same: Call[] = []
+  for (const call of ring) if (call.what === what && call.time >= from) same.push(call)
+  return same
 }
 
 const failed = (event: McpEvent): boolean | undefined =>
@@ -88,7 +103,7 @@ export default defineDetector({
   scope: 'thread',
   reads: ['request', 'response', 'call'],
   methods: ['tools/call'],
-  memory: { version: 1, keysMax: 20_000, ttlMs: 24 * 3_600_000, initial: (): Ring => ({ calls: [], failures: new Map() }) },
+  memory: { version: 2, keysMax: 20_000, ttlMs: 24 * 3_600_000, initial: (): Ring => ({ calls: [], failures: new Map() }) },
 
   *inspect({ subject, memories, settings }) {
     const event = asEvent(subject)
@@ -112,20 +127,19 @@ export default defineDetector({
       }
     }
     if (!isCall(event) || (event.arguments === undefined && event.argsHash === undefined)) return
-    ring.calls.push({ what: whatOf(event), time: event.time, eventId: event.eventId })
+    const what = textHash(partsOf(event).join('\0'))
+    ring.calls.push({ what, time: event.time, eventId: event.eventId })
     if (ring.calls.length > RING_MAX) ring.calls.shift()
-    const last = ring.calls.at(-1) as Call
-    const same = ring.calls.filter((call) => call.what === last.what && event.time - call.time <= BigInt(settings.minutes) * MINUTE)
-    const events = same.map((call) => call.eventId)
+    const same = sameAsLast(ring.calls, event, what, settings.minutes)
     if (same.length >= settings.sameMax) {
       const waits = isWaiting(tool, same, ring.failures.get(`${event.serverKey}\0${tool}`) ?? 0)
       yield {
         ...(waits ? { severity: 'low' as const } : {}),
-        finding: `same ${last.what}`,
+        finding: `same ${hashId(...partsOf(event))}`,
         confidence: 0.8,
         summary: `${tool} was called ${same.length} times with the same arguments`,
         evidence: { ...evidence, calls: same.length },
-        events,
+        events: same.map(({ eventId }) => eventId),
       }
       return
     }
@@ -133,11 +147,11 @@ export default defineDetector({
     if (cycle) {
       const count = cycle * settings.cyclesMax
       yield {
-        finding: `cycle ${last.what}`,
+        finding: `cycle ${hashId(...partsOf(event))}`,
         confidence: 0.7,
         summary: `${cycle} calls take turns, ${settings.cyclesMax} rounds`,
         evidence: { ...evidence, calls: count },
-        events,
+        events: same.map(({ eventId }) => eventId),
       }
     }
   },

@@ -104,6 +104,7 @@ export default defineDetector({
     if (event.kind === 'user_prompt') return hear(memory, event)
     if (event.method !== 'tools/call' || event.arguments === undefined || !isFirstObservation(event)) return
     const act = actOf(event)
+    if (act !== 'send' && act !== 'write') return
     const places = destinationsOf(event).map((destination) => ({ ...destination, ...placeOf(destination) }))
     const telling = places.filter(({ kind }) => weights.has(kind) && (act === 'send' || (act === 'write' && kind === 'repo')))
     if (telling.length === 0) return

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Severity } from '../../schemas/alert.ts'
 import { defineDetector, type Signal, type TextPart } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
-import { hashId } from '../../schemas/ids.ts'
+import { textHash } from '../../schemas/fingerprint.ts'
 import { type Act, actOf, literalsOf } from '../signals/destinations.ts'
 import { followedExamples } from '../signals/followed-examples.ts'
 import { walkStrings } from '../texts.ts'
@@ -32,14 +32,11 @@ type Order = {
   told: string[]
 }
 /** What the thread did before any text could have asked for it: tools called, values used, words of the user. */
-type Memory = { orders: Order[]; tools: string[]; values: string[]; prompt: string }
+type Memory = { orders: Order[]; tools: Set<string>; values: Set<number>; prompt: string }
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
-const plain = (text: string): string =>
-  text
-    .replace(/\\[nrt]|\s+/g, ' ')
-    .trim()
-    .toLowerCase()
+const uneven = /\\[nrt]|\s\s|[^\S ]/
+const plain = (text: string): string => (uneven.test(text) ? text.replace(/\\[nrt]|\s+/g, ' ') : text).trim().toLowerCase()
 const literalsIn = (text: string): string[] => literalsOf(text).map(({ kind, value }) => `${kind} ${value}`)
 
 function orderOf(signal: Signal): Order {
@@ -109,14 +106,14 @@ function followedBy(order: Order, event: McpEvent, act: Act, memory: Memory): Fo
     if (stands(order.window, spoken)) value = { kind: 'value', what: spoken, pointer }
   })
   if (address) return address
-  if (isDistinctName(tool) && !memory.tools.includes(tool) && stands(order.window, tool.toLowerCase()))
+  if (isDistinctName(tool) && !memory.tools.has(tool) && stands(order.window, tool.toLowerCase()))
     return { kind: 'tool', what: tool, pointer: '' }
   return value
 }
 
 /** Used before the text came, or said by the user. */
 const isKnown = (memory: Memory, value: string): boolean =>
-  memory.values.includes(hashId(value).slice(0, 12)) || (value.length >= 4 && memory.prompt.includes(value.replace(/^\w+ (?=\S+$)/, '')))
+  memory.values.has(textHash(value)) || (value.length >= 4 && memory.prompt.includes(value.replace(/^\w+ (?=\S+$)/, '')))
 
 function gradeOf(order: Order, followed: Followed, act: Act): Severity {
   if (order.grade === 'high') return followed.kind === 'address' || followed.kind === 'tool' || act === 'send' ? 'high' : 'medium'
@@ -125,20 +122,26 @@ function gradeOf(order: Order, followed: Followed, act: Act): Severity {
   return followed.kind !== 'value' || order.grade === 'medium' ? 'medium' : 'low'
 }
 
+/** The oldest go first. */
+function bounded<T>(all: Set<T>, countMax: number): void {
+  for (const oldest of all) {
+    if (all.size <= countMax) return
+    all.delete(oldest)
+  }
+}
+
 function use(memory: Memory, event: McpEvent): void {
   const tool = event.toolName ?? ''
-  if (!memory.tools.includes(tool)) memory.tools.push(tool)
-  if (memory.tools.length > TOOLS_MAX) memory.tools.shift()
+  memory.tools.add(tool)
+  bounded(memory.tools, TOOLS_MAX)
   let count = 0
   walkStrings(event.arguments, '', (_, text) => {
     count += 1
     if (count > ARGUMENTS_MAX) return
-    for (const value of [plain(text.slice(0, 300)), ...literalsIn(text.slice(0, 2_000)).slice(0, 10)]) {
-      const hash = hashId(value).slice(0, 12)
-      if (!memory.values.includes(hash)) memory.values.push(hash)
-    }
+    memory.values.add(textHash(plain(text.slice(0, 300))))
+    for (const literal of literalsIn(text.slice(0, 2_000)).slice(0, 10)) memory.values.add(textHash(literal))
   })
-  if (memory.values.length > VALUES_MAX) memory.values.splice(0, memory.values.length - VALUES_MAX)
+  bounded(memory.values, VALUES_MAX)
 }
 
 export default defineDetector({
@@ -173,10 +176,10 @@ export default defineDetector({
   scope: 'thread',
   reads: ['request', 'response', 'call', 'notification', 'prompt', 'user_prompt', 'signal:instruction-in-content'],
   memory: {
-    version: 1,
+    version: 2,
     keysMax: 10_000,
     ttlMs: 24 * 3_600_000,
-    initial: (): Memory => ({ orders: [], tools: [], values: [], prompt: '' }),
+    initial: (): Memory => ({ orders: [], tools: new Set(), values: new Set(), prompt: '' }),
   },
 
   *inspect({ subject, memories: [memory], settings }) {

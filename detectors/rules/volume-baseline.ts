@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { defineDetector, type Output, type Subject } from '../../schemas/detector.ts'
 import { isFirstObservation, type Json, type McpEvent, resultOf } from '../../schemas/event.ts'
 import { calls, type StoryLine, story } from '../../schemas/story.ts'
+import { remembered } from '../remembered.ts'
 import { learnSize, longestCoded, looksCoded, newSizes, quantile, type Sizes } from '../signals/quantiles.ts'
 import { walkStrings } from '../texts.ts'
 
@@ -54,14 +55,16 @@ const sizeOf = (bytes: number | undefined, value: unknown): number | undefined =
 
 /** Learns; true when the value is far above all but one in a thousand, and several times the usual. */
 function stands(sizes: Sizes, size: number, floor: number, { warmUp, times }: Settings): { median: number } | undefined {
-  const median = quantile(sizes, 0.5)
-  const out = sizes.total >= warmUp && size > floor && size > times * median && size > quantile(sizes, 0.999)
+  const median = sizes.total >= warmUp && size > floor ? quantile(sizes, 0.5) : undefined
+  const out = median !== undefined && size > times * median && size > quantile(sizes, 0.999)
   learnSize(sizes, size, out ? TOLD_WEIGHT : 1)
   return out ? { median } : undefined
 }
 
+const fieldName = remembered((pointer) => pointer.replace(/\/\d+(?=\/|$)/g, '/*').slice(0, 200))
+
 function fieldOf(memory: Memory, { pointer }: Argument): Field | undefined {
-  const name = pointer.replace(/\/\d+(?=\/|$)/g, '/*').slice(0, 200)
+  const name = fieldName(pointer)
   const known = memory.fields.get(name)
   if (known || memory.fields.size >= FIELDS_MAX) return known
   const field: Field = { lengths: newSizes(), seen: 0, coded: 0, pieces: [], toldAt: -HOUR }

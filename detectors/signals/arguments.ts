@@ -1,5 +1,6 @@
 /** The strings of a call's arguments with the kind of field each stands in, judged by the parameter's name and the tool's. */
 import type { McpEvent } from '../../schemas/event.ts'
+import { once, remembered } from '../remembered.ts'
 import { walkStrings } from '../texts.ts'
 
 /** `plain`: short values that a program uses as a word (ids, names, refs, hosts …); never shell, SQL or prose. */
@@ -34,35 +35,35 @@ const kinds: readonly (readonly [FieldKind, readonly string[]])[] = [
 ]
 const kindByWord = new Map(kinds.flatMap(([kind, words]) => words.map((word) => [word, kind] as const)))
 
-/** `repoPath`, `repo_path`, `repo-path` → ['repo', 'path']. */
-export const wordsOf = (name: string): string[] =>
-  name
+/** The last telling word wins: `file_url` is a URL, `url_path` a path. */
+const readName = remembered((name): { words: readonly string[]; kind: FieldKind } => {
+  const words = name
     .slice(0, 100)
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .toLowerCase()
     .split(/[^a-z0-9]+/)
     .filter((word) => word !== '')
+  const telling = words.findLast((word) => kindByWord.has(word))
+  return { words, kind: (telling === undefined ? undefined : kindByWord.get(telling)) ?? 'plain' }
+})
 
-/** The last telling word wins: `file_url` is a URL, `url_path` a path. */
+/** `repoPath`, `repo_path`, `repo-path` → ['repo', 'path']. */
+export const wordsOf = (name: string): readonly string[] => readName(name).words
+
 export function fieldKindOf(name: string, tool: string): FieldKind {
-  for (const word of wordsOf(name).reverse()) {
-    const kind = kindByWord.get(word)
-    if (!kind) continue
-    if (kind === 'query' && /sql|query|database|db_|mongo|graphql|cypher|select/i.test(tool)) return 'code'
-    return kind
-  }
-  return 'plain'
+  const { kind } = readName(name)
+  return kind === 'query' && /sql|query|database|db_|mongo|graphql|cypher|select/i.test(tool) ? 'code' : kind
 }
 
 /** In document order; at most 500; each cut at 4,096 characters. */
-export function argumentsOf(event: McpEvent): Argument[] {
+export const argumentsOf = once((event: McpEvent): readonly Argument[] => {
   const found: Argument[] = []
   walkStrings(event.arguments, '/arguments', (pointer, text, name) => {
     if (found.length >= ARGUMENTS_MAX || text === '') return
     found.push({ pointer, name, text: text.slice(0, TEXT_MAX), kind: fieldKindOf(name, event.toolName ?? '') })
   })
   return found
-}
+})
 
 const writing =
   /write|creat|edit|append|save|updat|mov|renam|delet|remov|put|upload|patch|insert|init|(^|_)add|set_|replac|mkdir|copy|commit|stage|download|extract|install|link/i

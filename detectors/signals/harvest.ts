@@ -1,4 +1,5 @@
 /** Parameter names that ask for what a tool has no business with: the conversation, the system prompt, reasoning, key files. */
+import { remembered } from '../remembered.ts'
 
 const asks: readonly (readonly [RegExp, string])[] = [
   [
@@ -53,14 +54,15 @@ export const spelled = (name: string): string =>
     .toLowerCase()
     .slice(0, 120)
 
+const isOwnBusiness = remembered((name) => ownBusiness.test(spelled(name).replaceAll('_', ' ')))
 export const worksWithModels = (...names: readonly (string | undefined)[]): boolean =>
-  names.some((name) => name !== undefined && ownBusiness.test(spelled(name).replaceAll('_', ' ')))
+  names.some((name) => name !== undefined && isOwnBusiness(name))
 
 /** What the parameter asks for, if it asks for something of the kind. */
-export function harvestOf(parameter: string): string | undefined {
+export const harvestOf = remembered((parameter): string | undefined => {
   const name = spelled(parameter)
   return asks.find(([pattern]) => pattern.test(name))?.[1]
-}
+})
 
 const conversational = /(?:^|[\s[<({"'])(?:user|assistant|system|human|ai)["']?\s*[\]>)}:]|"role"\s*:|\byou are (?:a|an|the)\b/i
 

@@ -60,6 +60,23 @@ function zeroWidth(text: string): { at: number; count: number } | undefined {
   return first >= 0 ? { at: first, count } : undefined
 }
 
+const isBlank = (code: number): boolean => code === 32 || (code >= 9 && code <= 13)
+const BLANKS_MIN = 20
+
+/** ASCII without an escape character and without a long run of blanks hides nothing; to see so, every twentieth character is enough. */
+function isPlain(text: string): boolean {
+  if (Buffer.byteLength(text) !== text.length || text.includes('\u001b')) return false
+  for (let at = BLANKS_MIN - 1; at < text.length; at += BLANKS_MIN) {
+    if (!isBlank(text.charCodeAt(at))) continue
+    let from = at
+    let to = at + 1
+    while (from > 0 && isBlank(text.charCodeAt(from - 1))) from -= 1
+    while (to < text.length && isBlank(text.charCodeAt(to))) to += 1
+    if (to - from >= BLANKS_MIN) return false
+  }
+  return true
+}
+
 const visible = (text: string): string => text.replace(/\s+/g, ' ').trim().slice(0, DECODED_MAX)
 
 /** Blanks or empty lines that push what follows out of sight. Runs are taken whole, so the walk is linear. */
@@ -74,7 +91,7 @@ function paddingIn(text: string): { at: number; decoded: string } | undefined {
 /** What is hidden in the first 200,000 characters, strongest first, one of each kind. */
 export function hiddenIn(full: string): Hidden[] {
   const text = full.length > SCAN_MAX ? full.slice(0, SCAN_MAX) : full
-  if (!any.test(text)) return []
+  if (isPlain(text) || !any.test(text)) return []
   const found: Hidden[] = []
   const tags = tagText(text)
   if (tags) found.push({ kind: 'tag-characters', ...tags })

@@ -131,6 +131,15 @@ const rules: readonly Rule[] = [
   rule(object, wordsAndQueries, /'\s*(?:or|and)\s+(?:count|name|string-length|substring|position|contains)\s*\(/i),
 ]
 
+/**
+ * Words, paths and plain addresses: letters, digits and what joins them. No pattern above begins and ends within these
+ * characters, but for the names that `telling` lists; a new pattern that could has to be added there, as a test reminds.
+ */
+const plainValue = /^[A-Za-z0-9/._][A-Za-z0-9/._:-]*$/
+const telling =
+  /::|\/dev\/|sock|invoke|xp_|schema|catalog|sysobjects|syscolumns|tab_columns|master|mysql|setting|__|java|child_process|mainmodule|this\.|^(?:select|insert|update|delete|drop|exec|declare|having|order|group)/i
+export const isPlainValue = (text: string): boolean => plainValue.test(text) && !telling.test(text)
+
 const VALUE_MAX = 2_000
 const PROSE_MAX = 300
 
@@ -151,7 +160,12 @@ function injectionInProse(text: string): { mark: Mark; excerpt: string } | undef
 /** The strongest mark of a value in such a field, with the matched text; undefined when it is a plain value. */
 export function injectionIn(text: string, kind: FieldKind): { mark: Mark; excerpt: string } | undefined {
   if (text.length > VALUE_MAX) return undefined
-  if (kind === 'prose') return injectionInProse(text)
+  if (isPlainValue(text)) return undefined
+  return kind === 'prose' ? injectionInProse(text) : strongestIn(text, kind)
+}
+
+/** By all patterns for such a field. */
+export function strongestIn(text: string, kind: FieldKind): { mark: Mark; excerpt: string } | undefined {
   let found: { mark: Mark; excerpt: string } | undefined
   for (const { mark, pattern, fields } of rules) {
     if (!fields.has(kind) || found?.mark.severity === 'high' || (found && mark.severity === 'medium')) continue

@@ -1,4 +1,5 @@
 /** Paths as an operating system would see them, and the places on a disk that are worth guarding. */
+import { remembered } from '../remembered.ts'
 
 export type Path = Readonly<{
   /** Decoded, forward slashes, `~` and home variables as `~`, `.` and `..` resolved as far as they can be. */
@@ -34,7 +35,7 @@ const home =
   /^(?:~[a-z_][\w-]*|~|\$HOME|\$\{HOME\}|%USERPROFILE%|%HOMEPATH%|\/home\/[^/]+|\/Users\/[^/]+|\/root|[A-Za-z]:\/Users\/[^/]+)(?=\/|$)/i
 
 /** Undefined when the text is not a path: several lines, prose, or too long. */
-export function parsePath(text: string): Path | undefined {
+export const parsePath = remembered((text): Path | undefined => {
   const trimmed = text.trim()
   if (trimmed === '' || trimmed.length > 2_048 || /[\n\r]/.test(trimmed)) return undefined
   const plain = decoded(trimmed.replace(/^file:\/\/(localhost)?/i, ''))
@@ -62,7 +63,7 @@ export function parsePath(text: string): Path | undefined {
   const lead = withHome.startsWith('/') ? '/' : ''
   const encoded = plain !== trimmed.replace(/^file:\/\/(localhost)?/i, '') && (parentSteps > 0 || plain.includes('\0'))
   return { canonical: lead + kept.join('/'), climbs, parentSteps, encoded, absolute, nul: /%00|\0/.test(trimmed) || plain.includes('\0') }
-}
+}, 200)
 
 export type Guarded = Readonly<{ label: string; pattern: RegExp }>
 
@@ -140,8 +141,10 @@ const instructionPlaces =
 
 const matching = (places: readonly Guarded[], canonical: string) => places.find(({ pattern }) => pattern.test(canonical))?.label
 
-export const credentialPlace = (canonical: string): string | undefined =>
-  harmless.test(canonical) ? undefined : matching(credentialPlaces, canonical)
+export const credentialPlace = remembered(
+  (canonical): string | undefined => (harmless.test(canonical) ? undefined : matching(credentialPlaces, canonical)),
+  200,
+)
 export const codePlace = (canonical: string): string | undefined => matching(codePlaces, canonical)
 export const instructionPlace = (canonical: string): boolean => instructionPlaces.test(canonical)
 

@@ -1,6 +1,7 @@
 /** What came in with a result: how much it would hurt elsewhere, and who could have written it. */
 import type { Json, McpEvent } from '../../schemas/event.ts'
 import { isObject } from '../../schemas/event.ts'
+import { once } from '../remembered.ts'
 import { argumentsOf, wordsOf } from './arguments.ts'
 import { credentialPlace, parsePath } from './paths.ts'
 
@@ -17,6 +18,7 @@ const publicClasses = /^(?:public|open|published)$/i
 
 /** Of labels such as `repo_visibility` and `data_class`. */
 export function visibilityOf(event: McpEvent): 'private' | 'public' | undefined {
+  if (event.labels === undefined) return undefined
   const labels = labelsOf(event)
   if (labels.get('sensitive_source') === true) return 'private'
   for (const name of ['repo_visibility', 'visibility', 'data_class', 'data_classification', 'classification', 'sensitivity', 'audience']) {
@@ -50,7 +52,7 @@ const readsSecrets =
   /\bfrom\s+[\w."`[]{0,80}(?:secret|credential|password|api_?key|(?:access|auth|oauth|refresh|session|integration|reset|user|service|personal|bearer)_?token)s?\b|\bselect\b[^;]{0,300}\b(?:password(?:_hash)?|api_?key|secret(?:_key)?|(?:access|auth|refresh)_token)\b/i
 
 /** Of a call that brings content: by its labels, its paths, its name. Words grade, they never accuse. */
-export function sourceOf(event: McpEvent): SourceFacts {
+export const sourceOf = once((event: McpEvent): SourceFacts => {
   const labels = labelsOf(event)
   const words = [...wordsOf(event.toolName ?? event.method ?? ''), ...wordsOf(event.serverAlias ?? '')]
   const untrusted =
@@ -79,4 +81,4 @@ export function sourceOf(event: McpEvent): SourceFacts {
   if (words.some((word) => personalWords.has(word)) && !isPublic(words))
     return { grade: 'personal', untrusted, why: `${event.toolName ?? 'resource'} reads records` }
   return { grade: 'plain', untrusted, why: 'no mark' }
-}
+})

@@ -5,6 +5,8 @@ import {
   type Fingerprints,
   fingerprintContent,
   fingerprintText,
+  workerKey as key,
+  mayShare,
   mergeFingerprints,
   mostTelling,
   overlap,
@@ -12,16 +14,11 @@ import {
   unflatten,
 } from '../../schemas/fingerprint.ts'
 import { unwrap } from '../../schemas/unwrap.ts'
+import { once } from '../remembered.ts'
 import { walkStrings } from '../texts.ts'
 import { fieldKindOf, wordsOf } from './arguments.ts'
 import { isAddressField, repoOf } from './destinations.ts'
 import { type Grade, sourceOf, visibilityOf } from './sources.ts'
-
-/**
- * The same for everybody: these fingerprints never leave the worker’s memory, where the tenant is part of the key,
- * so that nobody can try guesses against them. Fingerprints that come with an event are keyed by its tenant.
- */
-const key = { low: 0x2f6e1b95, high: 0x51c3a7d3 }
 
 const SOURCES_MAX = 64
 const PRINTS_PER_SOURCE_MAX = 600
@@ -160,7 +157,7 @@ function imagesOf(text: string): string[] {
 }
 
 /** Fields that carry content: no bare addresses, ids, paths; of a web address only what stands behind the host. */
-export function payloadOf(event: McpEvent): Field[] {
+export const payloadOf = once((event: McpEvent): readonly Field[] => {
   const fields: Field[] = []
   walkStrings(event.arguments, '/arguments', (pointer, whole, name) => {
     if (fields.length >= FIELDS_MAX || whole.length < 6) return
@@ -182,7 +179,7 @@ export function payloadOf(event: McpEvent): Field[] {
     fields.push({ name, pointer, text, isUrl, isProse: kind === 'prose' })
   })
   return fields
-}
+})
 
 export type Match = Readonly<{
   source: Source
@@ -216,11 +213,22 @@ export function matchesOf(sources: Sources, event: McpEvent, fields: readonly Fi
       ? { tokens, shingles }
       : { tokens: tokens.filter((each) => !said.has(each)), shingles: shingles.filter((each) => !said.has(each)) }
   const sought = { keyed: keyed && unsaid(keyed), plain: plain && unsaid(plain) }
+  const callId = callOf(event)
+  const possible = (keyedOnes: boolean, against: Fingerprints | undefined): Source[] => {
+    if (!against) return []
+    const those = sources.list.filter((source) => source.keyed === keyedOnes && source.callId !== callId)
+    const may = mayShare(
+      against,
+      those.map(({ prints }) => prints),
+    )
+    return those.filter((_, at) => may[at])
+  }
+  const worth = new Set([...possible(true, sought.keyed), ...possible(false, sought.plain)])
+  if (worth.size === 0) return []
   const found: Match[] = []
   for (const source of sources.list) {
-    if (source.callId === callOf(event)) continue
     const against = source.keyed ? sought.keyed : sought.plain
-    if (!against) continue
+    if (!against || !worth.has(source)) continue
     const shared = overlapWithin(source.prints, against)
     if (!enough(shared, source.grade)) continue
     const prints = unflatten(source.prints.filter((print) => !said.has(print)))

@@ -9,8 +9,10 @@ import {
   fingerprintKey,
   fingerprintText,
   flatten,
+  mayShare,
   mostTelling,
   overlap,
+  overlapWithin,
   unflatten,
 } from '../../schemas/fingerprint.ts'
 import { hashId } from '../../schemas/ids.ts'
@@ -215,4 +217,33 @@ test('hostile repetition costs steps in proportion to its length', () => {
     assert.ok(fingerprintText(text, key))
     assert.ok(unwrap(text, { bytesMax: 1 << 20 }))
   }
+})
+
+test('few among many: the same count whichever way it is taken, and no list that shares enough is passed over', () => {
+  const numbers = fc.uniqueArray(
+    fc.oneof(
+      fc.nat(60),
+      fc.nat(2 ** 31),
+      fc.nat(60).map((n) => 2 ** 51 + n),
+      fc.nat(2 ** 31).map((n) => 2 ** 51 + n * 65_537),
+    ),
+    {
+      maxLength: 80,
+    },
+  )
+  fc.assert(
+    fc.property(numbers, fc.array(numbers, { maxLength: 5 }), (few, lists) => {
+      const sought = unflatten(few)
+      const flats = lists.map((list) => flatten(unflatten(list)))
+      const may = mayShare(sought, flats)
+      assert.deepEqual(mayShare(sought, flats), may, 'nothing is left behind')
+      for (const [at, flat] of flats.entries()) {
+        const shared = overlap(unflatten(flat), sought)
+        assert.deepEqual(overlapWithin(flat, sought), shared)
+        if (shared.tokens > 0 || shared.shingles > 1) assert.ok(may[at])
+      }
+    }),
+  )
+  const alone = unflatten([2 ** 51 + 5, 2 ** 51 + 9])
+  assert.deepEqual(mayShare(alone, [[2 ** 51 + 5], [2 ** 51 + 5, 2 ** 51 + 9], [], [7]]), [false, true, false, false])
 })
