@@ -77,6 +77,7 @@ const verbs = {
   'test:deploy': [['--test', 'test/deploy/**/*.test.ts']],
   'test:browser': [['--test', 'test/browser/**/*.test.ts']],
   bench: [['test/load/bench.ts']],
+  'bench:kafka': [['test/load/bench.ts', 'kafka', 'cluster']],
   check: [[bin('typescript', 'bin/tsc')], [bin('@biomejs/biome', 'bin/biome'), 'check'], [bin('knip', 'bin/knip.js')]],
 }
 

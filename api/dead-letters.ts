@@ -2,13 +2,13 @@
 import { z } from 'zod'
 import { defineQuery, filter, limit, since, until } from '../schemas/query.ts'
 
-/** Topic, partition and offset: the record is the same however often it is refused. A topic has no colon in its name. */
-const idSql = "concat(topic, ':', toString(partition), ':', toString(offset))"
-const Id = /^([A-Za-z0-9._-]{1,249}):(\d{1,9}):(\d{1,19})$/
+/** Topic, partition, offset and log: the record is the same however often it is refused. A topic has no colon in its name. */
+const idSql = "concat(topic, ':', toString(partition), ':', toString(offset), if(log = '', '', concat(':', log)))"
+const Id = /^([A-Za-z0-9._-]{1,249}):(\d{1,9}):(\d{1,19})(?::([0-9a-f]{8}))?$/
 
-export function placeOf(id: string): { topic: string; partition: number; offset: string } | undefined {
-  const [, topic, partition, offset] = Id.exec(id) ?? []
-  return topic === undefined || offset === undefined ? undefined : { topic, partition: Number(partition), offset }
+export function placeOf(id: string): { topic: string; partition: number; offset: string; log: string } | undefined {
+  const [, topic, partition, offset, log = ''] = Id.exec(id) ?? []
+  return topic === undefined || offset === undefined ? undefined : { topic, partition: Number(partition), offset, log }
 }
 
 const Row = z.object({
@@ -42,7 +42,7 @@ export const deadLetters = defineQuery({
   row: Row.extend({ size: z.number().int() }),
   sql: `
     WITH page AS (
-      SELECT topic, partition, offset, reason, detail, at, ${idSql} AS id
+      SELECT topic, partition, offset, log, reason, detail, at, ${idSql} AS id
       FROM dead_letters FINAL
       WHERE {tenant:String} = 'default'
         AND at >= fromUnixTimestamp64Nano({since:Int64}) AND at < fromUnixTimestamp64Nano({until:Int64})
@@ -54,22 +54,22 @@ export const deadLetters = defineQuery({
     SELECT id, topic, partition, toString(offset) AS position, reason, detail, at, sizes.size AS size
     FROM page
     LEFT JOIN (
-      SELECT topic, partition, offset, max(${sizeSql}) AS size FROM dead_letters
-      WHERE (topic, partition, offset) IN (SELECT topic, partition, offset FROM page)
-      GROUP BY topic, partition, offset) AS sizes USING (topic, partition, offset)
+      SELECT topic, partition, offset, log, max(${sizeSql}) AS size FROM dead_letters
+      WHERE (topic, partition, offset, log) IN (SELECT topic, partition, offset, log FROM page)
+      GROUP BY topic, partition, offset, log) AS sizes USING (topic, partition, offset, log)
     ORDER BY at DESC, id DESC`,
 })
 
 export const deadLetter = defineQuery({
   name: 'dead-letter',
   about: 'One dead letter with its sealed original.',
-  params: z.object({ topic: z.string(), partition: z.number().int(), offset: z.string() }),
+  params: z.object({ topic: z.string(), partition: z.number().int(), offset: z.string(), log: z.string() }),
   row: Row.extend({ sealed: z.string() }),
   sql: `
     SELECT ${idSql} AS id, topic, partition, toString(offset) AS position, reason, detail, at, sealed
     FROM dead_letters
     WHERE {tenant:String} = 'default'
-      AND topic = {topic:String} AND partition = {partition:UInt32} AND offset = {offset:UInt64}
+      AND topic = {topic:String} AND partition = {partition:UInt32} AND offset = {offset:UInt64} AND log = {log:String}
     ORDER BY at
     LIMIT 1`,
 })

@@ -47,7 +47,7 @@ export async function deadMinutes(
 ): Promise<DeadMinute[]> {
   const rows = await ask<{ minute: number; topic: string; reason: string; letters: number }>(
     store,
-    `SELECT intDiv(toUnixTimestamp(stored), 60) AS minute, topic, reason, uniqExact((partition, offset)) AS letters
+    `SELECT intDiv(toUnixTimestamp(stored), 60) AS minute, topic, reason, uniqExact((partition, offset, log)) AS letters
      FROM dead_letters
      WHERE stored >= fromUnixTimestamp({from:UInt32}) AND stored < fromUnixTimestamp({to:UInt32})
      GROUP BY minute, topic, reason ORDER BY minute, letters DESC, topic, reason LIMIT {rows:UInt32}`,

@@ -13,7 +13,7 @@ export default defineQuery({
     newest: z.string(),
   }),
   sql: `
-    SELECT topic, reason, uniqExact((partition, offset)) AS letters, max(at) AS newest
+    SELECT topic, reason, uniqExact((partition, offset, log)) AS letters, max(at) AS newest
     FROM dead_letters
     WHERE {tenant:String} = 'default'
     GROUP BY topic, reason

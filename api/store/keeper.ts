@@ -5,7 +5,7 @@ import { dateTime, type Row } from './columns.ts'
 import type { Store } from './connect.ts'
 import { type Retry, storeOnce, untilKnown } from './insert.ts'
 import { createDefinitionLedger, createSourceLedger } from './inventory.ts'
-import { createMemory } from './memory.ts'
+import { createMemory, type Memory } from './memory.ts'
 import type { Rows } from './records.ts'
 import type { Kept } from './tables.ts'
 import * as tables from './tables.ts'
@@ -22,39 +22,74 @@ export type KeeperOptions = Readonly<{ store: Store; consumer: string; retry: Re
 /** A retry may come much later: identities of so many events are remembered, and fewer of what follows from them. */
 const eventsMax = 200_000
 const idsMax = 50_000
-/** An insert costs the same for one row as for hundreds: what may be late is gathered for so long. */
-const noteEveryMs = 5_000
+/**
+ * An insert costs the same for one row as for hundreds: what may be late is gathered for so long. After a crash all rows
+ * since the last position are read and looked for again, so the first ones of a life are noted at once: every life, however
+ * short, gets further than the one before.
+ */
+const positionsEveryMs = 2_000
+const sourcesEveryMs = 10_000
 const flushMsMax = 2_000
 
 type Put<T> = (rows: readonly Row<T>[]) => Promise<readonly Row<T>[]>
 
+function putOnce<T>(client: Store['client'], table: Kept<T>, memory: Memory<T>, retry: Retry): Put<T> {
+  return async (rows) => {
+    const unsure = new Set<T>()
+    const fresh = rows.filter(({ value }) => {
+      const verdict = memory.of(value)
+      if (verdict === 'unsure') unsure.add(value)
+      return verdict !== 'stored'
+    })
+    try {
+      const added = await storeOnce(client, table, fresh, retry, (value) => unsure.has(value))
+      memory.stored(fresh)
+      return added
+    } catch (error) {
+      memory.doubt(fresh)
+      throw error
+    }
+  }
+}
+
+type Into = (table: string, values: readonly unknown[]) => Promise<unknown>
+
+/** How far each partition has come, and who sends what: written when it is due. */
+function createNotes(consumer: string, now: () => number) {
+  const sources = createSourceLedger()
+  const positions = new Map<PartId, Record<string, unknown>>()
+  let positionsAt = Number.NEGATIVE_INFINITY
+  let sourcesAt = now()
+  const due = (at: number, everyMs: number) => Math.abs(now() - at) >= everyMs
+  return {
+    sources: sources.add,
+    stored({ part, records }: Batch) {
+      const updated = dateTime(BigInt(now()) * 1_000_000n)
+      positions.set(partId(part), { ...part, consumer, high_water: String(records.at(-1)?.offset ?? 0n), updated })
+    },
+    async write(into: Into, all: boolean) {
+      if (all || due(positionsAt, positionsEveryMs)) {
+        positionsAt = now()
+        await into('positions', [...positions.values()])
+        positions.clear()
+      }
+      if (all || due(sourcesAt, sourcesEveryMs)) {
+        sourcesAt = now()
+        await into('sources', sources.take())
+      }
+    },
+  }
+}
+
 export async function createKeeper({ store, consumer, retry, now, counts }: KeeperOptions): Promise<Keeper> {
   const { client } = store
   const definitions = createDefinitionLedger()
-  const sources = createSourceLedger()
-  const positions = new Map<PartId, Record<string, unknown>>()
-  let notedAt = now()
-
+  const notes = createNotes(consumer, now)
   const renewals: (() => Promise<void>)[] = []
-  async function putter<T>(table: Kept<T>, max: number): Promise<Put<T>> {
-    const memory = await createMemory(table, { store, idsMax: max, now })
+  const putter = async <T>(table: Kept<T>, idsMax: number): Promise<Put<T>> => {
+    const memory = await createMemory(table, { store, idsMax, now })
     renewals.push(memory.renew)
-    return async (rows) => {
-      const unsure = new Set<T>()
-      const fresh = rows.filter(({ value }) => {
-        const verdict = memory.of(value)
-        if (verdict === 'unsure') unsure.add(value)
-        return verdict !== 'stored'
-      })
-      try {
-        const added = await storeOnce(client, table, fresh, retry, (value) => unsure.has(value))
-        memory.stored(fresh)
-        return added
-      } catch (error) {
-        memory.doubt(fresh)
-        throw error
-      }
-    }
+    return putOnce(client, table, memory, retry)
   }
   const [events, links, signals, hits, alerts, deadLetters] = await Promise.all([
     putter(tables.events, eventsMax),
@@ -74,7 +109,7 @@ export async function createKeeper({ store, consumer, retry, now, counts }: Keep
     const added = await events(rows)
     counts.events += added.length
     counts.repeats += rows.length - added.length
-    await insert('sources', sources.add(added.map(({ value }) => value)))
+    await insert('sources', notes.sources(added.map(({ value }) => value)))
     try {
       await insert('definitions', definitions.rows(rows.map(({ value }) => value)))
     } catch (error) {
@@ -83,20 +118,13 @@ export async function createKeeper({ store, consumer, retry, now, counts }: Keep
     }
   }
 
-  async function note(into: (table: string, values: readonly unknown[]) => Promise<unknown>) {
-    notedAt = now()
-    await into('sources', sources.take())
-    await into('positions', [...positions.values()])
-    positions.clear()
-  }
-
   return {
     async flush() {
       const abort_signal = AbortSignal.timeout(flushMsMax)
       const once = async (table: string, values: readonly unknown[]) => {
         if (values.length > 0) await client.insert({ table, values: [...values], format: 'JSONEachRow', abort_signal })
       }
-      await note(once).catch(() => undefined)
+      await notes.write(once, true).catch(() => undefined)
     },
     async keep(batches) {
       const all = <K extends keyof Rows>(kind: K): Rows[K] => batches.flatMap(({ rows }) => rows[kind] as never[]) as Rows[K]
@@ -108,12 +136,8 @@ export async function createKeeper({ store, consumer, retry, now, counts }: Keep
       await hits(all('hits'))
       await alerts(all('alerts'))
       await deadLetters(all('deadLetters'))
-      const updated = dateTime(BigInt(now()) * 1_000_000n)
-      for (const { part, records } of batches) {
-        positions.set(partId(part), { ...part, consumer, high_water: String(records.at(-1)?.offset ?? 0n), updated })
-      }
-      // An older position costs nothing but looking at the rows since once more.
-      if (Math.abs(now() - notedAt) >= noteEveryMs) await note(insert)
+      for (const batch of batches) notes.stored(batch)
+      await notes.write(insert, false)
       counts.inserts += 1
     },
   }

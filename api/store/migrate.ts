@@ -3,6 +3,7 @@ import { Fault } from '../../schemas/errors.ts'
 import { onCluster, type Store } from './connect.ts'
 import { migration as first } from './migrations/0001-first-tables.ts'
 import { migration as second } from './migrations/0002-cheaper-inserts.ts'
+import { migration as third } from './migrations/0003-letters-of-a-log.ts'
 
 export type MigrationContext = Readonly<{
   /** The table engine of a family, `Replacing` or `Aggregating`: a cluster has replicated ones. */
@@ -18,7 +19,7 @@ export type Migration = Readonly<{ number: number; name: string; statements: (co
 /** `cluster`: tables are replicated, and made on every server of it. */
 export type MigrateOptions = Readonly<{ retentionDays: number; cluster?: string }>
 
-const migrations: readonly Migration[] = [first, second]
+const migrations: readonly Migration[] = [first, second, third]
 const expiringTables = ['events', 'signals', 'thread_links', 'dead_letters'] as const
 
 const ttl = (days: number): string => `TTL stored + toIntervalDay(${days})`

@@ -138,22 +138,26 @@ export const links: Kept<ThreadLink> = {
   tenant,
 }
 
-export const deadLetters: Kept<DeadLetter & { time: bigint }> = {
+/** `log`: eight hex characters that name the log its offset is of. */
+export type StoredLetter = DeadLetter & Readonly<{ time: bigint; log: string }>
+
+export const deadLetters: Kept<StoredLetter> = {
   name: 'dead_letters',
   columns: [
-    ...named<DeadLetter & { time: bigint }>(
+    ...named<StoredLetter>(
       ['topic', 'topic', 'string'],
       ['partition', 'partition', 'uint'],
       ['reason', 'reason', 'string'],
       ['detail', 'detail', 'string'],
       ['sealed', 'sealed', 'string'],
+      ['log', 'log', 'string'],
       ['at', 'time', 'time'],
     ),
     column('offset', 'long', (letter) => BigInt(letter.offset)),
     ...originColumns,
   ],
-  key: (letter) => `${letter.topic}:${letter.partition}:${letter.offset}`,
-  keySql: "concat(topic, ':', toString(partition), ':', toString(offset))",
+  key: (letter) => `${letter.topic}:${letter.partition}:${letter.offset}:${letter.log}`,
+  keySql: "concat(topic, ':', toString(partition), ':', toString(offset), ':', log)",
   group: { column: 'topic', of: (letter) => letter.topic },
   tenant: undefined,
 }

@@ -5,6 +5,7 @@
  */
 import type { Bus, Running } from '../../schemas/bus.ts'
 import type { Fault } from '../../schemas/errors.ts'
+import { hashId } from '../../schemas/ids.ts'
 import type { Store } from './connect.ts'
 import { type Retry, storeFault } from './insert.ts'
 import { type Batch, type Counts, createKeeper, type Keeper, startPositions } from './keeper.ts'
@@ -30,7 +31,7 @@ const batchBytesMax = 64 * 1024 * 1024
  * and no tick is longer than so many of the shortest.
  */
 const busyShare = 0.1
-const ticksMax = 4
+const ticksMax = 2
 const stopMsMax = 10_000
 
 type Gathering = Readonly<{ keep: Keeper['keep']; counts: Counts; batchRowsMin: number; batchRowsMax: number; tickMs: number }>
@@ -130,6 +131,7 @@ export async function createWriter(options: WriterOptions): Promise<StoreWriter>
   }
   // Positions in another log than this one mean nothing here.
   const consumer = bus.id === undefined ? 'store' : `store ${bus.id}`
+  const log = bus.id === undefined ? '' : hashId('log', bus.id).slice(0, 8)
   const { keep, flush } = await createKeeper({ store, consumer, retry, now, counts })
   const gathering = createGathering({ keep, counts, batchRowsMin, batchRowsMax, tickMs })
 
@@ -140,7 +142,7 @@ export async function createWriter(options: WriterOptions): Promise<StoreWriter>
     async batch(part, records) {
       if (records.length === 0) return
       const rows = noRows()
-      addRecords(rows, part, records, Math.floor(now() / 1000))
+      addRecords(rows, part, records, Math.floor(now() / 1000), log)
       await gathering.stored({ part, records, rows })
     },
   })

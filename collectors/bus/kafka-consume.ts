@@ -54,7 +54,7 @@ function watch(
       const isStuck = busySinceMs !== undefined && now - busySinceMs > stallMsMax
       // Its handler may be waiting for the store, and is not ours to interrupt.
       if (isStuck && !told.has(name))
-        options.onFault(new Fault('RECORD_INVALID', `${options.group} has handled one batch of ${name} for a minute`))
+        options.onFault(new Fault('RECORD_INVALID', `${options.group} has been handling one batch of ${name} for ${stallMsMax} ms`))
       if (isStuck) told.add(name)
       else told.delete(name)
     }

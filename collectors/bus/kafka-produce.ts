@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Fault } from '../../schemas/errors.ts'
 import { type Cluster, errorType, forget, isSettling, leaderOf } from './kafka-client.ts'
-import { advance, batchBytesMax, batchRecordsMax, type Lane, nextBatch, openLane, type Piece, sizeOf } from './kafka-queue.ts'
+import { advance, batchBytesMax, cut, type Lane, nextBatch, openLane, type Piece, sizeOf } from './kafka-queue.ts'
 import type { ProducerId, WireMessage } from './kafka-records.ts'
 
 const requestBytesMax = 16 * 1024 ** 2
@@ -34,8 +34,10 @@ export type ProducerCounts = Readonly<{
   maybeTwice: number
 }>
 export type KafkaProducer = Readonly<{
+  /** Throws BUS_FULL where all of this, together with what waits, is more than this share of the bound: before any of it is sent. */
+  admit: (topic: string, parts: ReadonlyMap<number, readonly WireMessage[]>, share: number) => void
   /** Resolves with the offset of each message, when all are on all in-sync replicas. Calls to one partition keep their order. */
-  send: (topic: string, partition: number, messages: readonly WireMessage[], share: number) => Promise<readonly bigint[]>
+  send: (topic: string, partition: number, messages: readonly WireMessage[]) => Promise<readonly bigint[]>
   counts: () => ProducerCounts
   close: () => Promise<void>
 }>
@@ -236,23 +238,6 @@ function enqueue(writer: Writer, lane: Lane, messages: readonly WireMessage[]): 
   })
 }
 
-/** As many messages as make one batch. */
-function cut(messages: readonly WireMessage[]): readonly (readonly WireMessage[])[] {
-  const pieces: (readonly WireMessage[])[] = []
-  let from = 0
-  let bytes = 0
-  for (const [i, message] of messages.entries()) {
-    const size = sizeOf(message)
-    if (i > from && (bytes + size > batchBytesMax || i - from >= batchRecordsMax)) {
-      pieces.push(messages.slice(from, i))
-      from = i
-      bytes = 0
-    }
-    bytes += size
-  }
-  return from === 0 ? [messages] : [...pieces, messages.slice(from)]
-}
-
 async function close(writer: Writer): Promise<void> {
   const give = writer.options.now() + closeMsMax
   while (!isIdle(writer) && writer.options.now() < give) await sleep(5)
@@ -275,16 +260,23 @@ export function createProducer(options: ProducerOptions): KafkaProducer {
     return lane
   }
   return {
-    async send(topic, partition, messages, share) {
+    admit(topic, parts, share) {
       if (writer.stop.signal.aborted) throw new Fault('BUS_CLOSED', 'the bus is closed')
       const { bytesWaitingMax, now } = options
       const { waitingBytes } = writer.counts
-      const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
+      let bytes = 0
+      for (const [partition, messages] of parts) {
+        for (const message of messages) bytes += sizeOf(message)
+        const { failingSinceMs } = laneOf(topic, partition)
+        if (failingSinceMs !== undefined && now() - failingSinceMs > failingMsMax)
+          throw new Fault('BUS_FULL', `${topic}/${partition} has not been acknowledged for ${now() - failingSinceMs} ms`)
+      }
       if (waitingBytes > 0 && waitingBytes + bytes > bytesWaitingMax * share)
         throw new Fault('BUS_FULL', `${waitingBytes} bytes wait for Kafka already`)
+    },
+    async send(topic, partition, messages) {
+      if (writer.stop.signal.aborted) throw new Fault('BUS_CLOSED', 'the bus is closed')
       const lane = laneOf(topic, partition)
-      if (lane.failingSinceMs !== undefined && now() - lane.failingSinceMs > failingMsMax)
-        throw new Fault('BUS_FULL', `${topic}/${partition} has not been acknowledged for ${now() - lane.failingSinceMs} ms`)
       const pieces = cut(messages)
       const firsts = pieces.map((piece) => enqueue(writer, lane, piece))
       schedulePass(writer)

@@ -1,7 +1,7 @@
 /** What waits to be written to one partition of Kafka: pieces of `publish` calls, in order, merged into the next batch. */
 import type { WireMessage } from './kafka-records.ts'
 
-export const batchRecordsMax = 5_000
+const batchRecordsMax = 5_000
 export const batchBytesMax = 1024 ** 2
 
 /** What one call of `publish` has for one partition; `done` is told the offset of its first message. */
@@ -50,3 +50,20 @@ export const sizeOf = ({ key, value, headers }: WireMessage): number => {
 }
 const sequences = 2 ** 31
 export const advance = (sequence: number, count: number): number => (sequence + count) % sequences
+
+/** As many messages as make one batch. */
+export function cut(messages: readonly WireMessage[]): readonly (readonly WireMessage[])[] {
+  const pieces: (readonly WireMessage[])[] = []
+  let from = 0
+  let bytes = 0
+  for (const [i, message] of messages.entries()) {
+    const size = sizeOf(message)
+    if (i > from && (bytes + size > batchBytesMax || i - from >= batchRecordsMax)) {
+      pieces.push(messages.slice(from, i))
+      from = i
+      bytes = 0
+    }
+    bytes += size
+  }
+  return from === 0 ? [messages] : [...pieces, messages.slice(from)]
+}

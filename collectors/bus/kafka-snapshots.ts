@@ -146,11 +146,13 @@ export function openSnapshots({ revision, topic, cluster, producer, onFault }: S
       messages.push({ key: key(index), value, headers: { checkpoint: JSON.stringify(meta) } })
     }
     for (let at = 0; at < messages.length; at += chunksInFlightMax) {
-      await producer.send(topic, partition, messages.slice(at, at + chunksInFlightMax), 1)
+      const some = messages.slice(at, at + chunksInFlightMax)
+      producer.admit(topic, new Map([[partition, some]]), 1)
+      await producer.send(topic, partition, some)
     }
     // What a longer one has left in this slot would never be compacted away.
     const left = Array.from({ length: Math.max(0, (state.counts[slot] ?? 0) - count) }, (_, n) => ({ key: key(count + n), value: null }))
-    if (left.length > 0) await producer.send(topic, partition, left, 1).catch(onFault)
+    if (left.length > 0) await producer.send(topic, partition, left).catch(onFault)
     state.counts[slot] = count
     known.set(partition, { ...state, slot })
   }

@@ -103,19 +103,21 @@ export async function openKafka(options: KafkaBusOptions): Promise<KafkaBus> {
   async function publish(topic: Topic, records: readonly Rec[]): Promise<readonly Position[]> {
     if (isClosed) throw new Fault('BUS_CLOSED', 'the bus is closed')
     const places = new Map<number, number[]>()
-    const messages = records.map((record, i) => {
+    const parts = new Map<number, WireMessage[]>()
+    for (const [i, record] of records.entries()) {
       const partition = partitionOf(record.key.toWellFormed(), partitions)
-      const some = places.get(partition)
-      if (some) some.push(i)
-      else places.set(partition, [i])
-      return messageOf(topic, record)
-    })
+      const message = messageOf(topic, record)
+      places.set(partition, places.get(partition) ?? [])
+      parts.set(partition, parts.get(partition) ?? [])
+      places.get(partition)?.push(i)
+      parts.get(partition)?.push(message)
+    }
+    producer.admit(prefix + topic, parts, shares[topic]) // all or nothing: what follows begins before anyone else’s turn
     const positions: Position[] = []
     await Promise.all(
-      [...places].map(async ([partition, indexes]) => {
-        const mine = indexes.map((i) => messages[i]).filter((message) => message !== undefined)
-        const offsets = await producer.send(prefix + topic, partition, mine, shares[topic])
-        for (const [n, i] of indexes.entries()) positions[i] = { topic, partition, offset: offsets[n] ?? 0n }
+      [...parts].map(async ([partition, messages]) => {
+        const offsets = await producer.send(prefix + topic, partition, messages)
+        for (const [n, i] of (places.get(partition) ?? []).entries()) positions[i] = { topic, partition, offset: offsets[n] ?? 0n }
       }),
     )
     return positions

@@ -8,18 +8,21 @@ import type { Base } from './base.ts'
 
 /** The store, shared by the roles of this process. */
 export async function connectStore({ config, opening }: Base): Promise<Store> {
-  const { url, user, password, querySecondsMax } = config.store
+  const { url, user, password, cluster, querySecondsMax } = config.store
+  // Who only reads finds the database there, and may not make one.
+  const server = { url, user, querySecondsMax, create: config.role !== 'serve', ...(cluster ? { cluster } : {}) }
   return opening.use(
     await openStore(
       url
-        ? { kind: 'server', url, user, querySecondsMax, ...(password === undefined ? {} : { password }) }
+        ? { kind: 'server', ...server, ...(password === undefined ? {} : { password }) }
         : { kind: 'embedded', dir: join(config.dataDir, 'store'), querySecondsMax },
     ),
   )
 }
 
 export async function openStoring({ bus, config, opening, groups, vitals }: Base, store: Store): Promise<void> {
-  await migrate(store, { retentionDays: config.store.retentionDays })
+  const { retentionDays, cluster } = config.store
+  await migrate(store, { retentionDays, ...(cluster ? { cluster } : {}) })
   const writer = await createWriter({ bus, store, batchRowsMax: config.store.batchRowsMax, tickMs: config.store.tickMs })
   opening.defer(() => writer.stop())
   groups.set('store', writer)

@@ -84,6 +84,15 @@ test('filters narrow, and none is read as SQL', async () => {
   assert.equal(await count('/v1/events?q=FILE-33'), 1)
   assert.equal(await count('/v1/events?q=drop%20onerror'), 2)
   assert.equal(await count('/v1/events?q=drop%20nowhere'), 0)
+  const asked = {
+    'ROP tabl': 2,
+    '"drop table events"': 2,
+    '"table drop"': 0,
+    'events "drop table" "onerror=alert(1)"': 2,
+    'unclosed "drop': 0,
+    '"\'`{{x}}': 2,
+  }
+  for (const [q, found] of Object.entries(asked)) assert.equal(await count(`/v1/events?q=${encodeURIComponent(q)}`), found, q)
   for (const text of ["' OR 1=1 --", '\\', '{tenant:String}', '\\N', '\u0000', "['a']"]) {
     const value = encodeURIComponent(text)
     const all = (names: string[]) => names.map((name) => `${name}=${value}`)

@@ -11,6 +11,7 @@ import { openLog } from '../../collectors/bus/log.ts'
 import { openKeys } from '../../collectors/keys.ts'
 import type { Rec, Topic } from '../../schemas/bus.ts'
 import { encodeFact, encodeVerdict } from '../../schemas/codec.ts'
+import { hashId } from '../../schemas/ids.ts'
 import { ask, eventOf, recordOf, verdictsOf } from '../api/store/store-tools.ts'
 import { healthOf, startProduct } from '../faults/product.ts'
 import { openProduct, type Ran, runVerb } from './dead-product.ts'
@@ -45,6 +46,9 @@ const fact = {
   threadId: 't',
 }
 
+/** Names the log in the id of a letter: its offsets mean nothing in another. */
+const logOf = ({ id }: { id?: string }): string => hashId('log', id ?? '').slice(0, 8)
+
 test('of a record that no stage can read, everything is kept, and its neighbours arrive', async () => {
   const poison = Buffer.concat([Buffer.from('{"no event'), Buffer.from([0xff, 0x00, 0x1b, 0x0a])])
   const neighbours = [eventOf(1, { actor: 'a' }), eventOf(2, { actor: 'a' })] as const
@@ -60,14 +64,14 @@ test('of a record that no stage can read, everything is kept, and its neighbours
   for (const [topic, record] of Object.entries(whole)) {
     const around = { ...record, key }
     const [, where] = await product.bus.publish(topic as Topic, [around, { key, bytes: poison, headers }, around])
-    ids.push(`${topic}:${where?.partition}:${where?.offset}`)
+    ids.push(`${topic}:${where?.partition}:${where?.offset}:${logOf(product.bus)}`)
   }
   await product.settled()
   const letters = new Map(json(await product.dead('list', '--json')).map((letter) => [letter['id'] ?? '', letter]))
   assert.deepEqual([...letters.keys()].sort(), ids.toSorted(), 'one letter each, also where two stages refused it')
   for (const id of ids) {
     const { topic, partition, offset, reason, size } = letters.get(id) ?? {}
-    assert.deepEqual([`${topic}:${partition}:${offset}`, reason], [id, 'RECORD_INVALID'])
+    assert.deepEqual([`${topic}:${partition}:${offset}:${logOf(product.bus)}`, reason], [id, 'RECORD_INVALID'])
     assert.ok(Number(size) > poison.length + key.length)
     const shown = await product.dead('show', id)
     assert.equal(shown.code, 0, shown.stderr)
@@ -170,7 +174,8 @@ test('what cannot go back is refused with the reason, and its neighbours go', as
     letter('otlp_spans', 902, product.keys.seal(Buffer.alloc(0))),
   ])
   await product.settled()
-  const ids = ['mcp.events:0:900', 'mcp.events:0:901', 'mcp.events:0:999', 'not an id', String(good?.['id'])]
+  const log = logOf(product.bus)
+  const ids = [`mcp.events:0:900:${log}`, `mcp.events:0:901:${log}`, 'mcp.events:0:900', 'not an id', String(good?.['id'])]
   const ran = await product.dead('replay', '--json', ...ids)
   assert.equal(ran.code, 1)
   const outcomes = new Map(json(ran).map(({ id, outcome, detail }) => [id, [outcome, detail]]))
@@ -180,7 +185,7 @@ test('what cannot go back is refused with the reason, and its neighbours go', as
     [outcomes.get(ids[2])?.[0], outcomes.get(ids[3])?.[0], outcomes.get(ids[4])?.[0]],
     ['not_found', 'not_found', 'replayed'],
   )
-  const damaged = await product.dead('show', 'mcp.events:0:900')
+  const damaged = await product.dead('show', ids[0] as string)
   assert.match(damaged.text, /damaged +8 bytes[\s\S]*no frame/)
 })
 

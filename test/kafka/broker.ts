@@ -143,13 +143,6 @@ export async function startBrokers({ count = 1, config = {}, advertise }: Broker
         .join(''),
     )
   }
-  const id = `l${randomBytes(16).toString('base64url').slice(1)}` // 22 characters of base64 that do not begin with a dash
-  await Promise.all(
-    nodes.map((node) => {
-      const standalone = node === 1 ? ['--standalone'] : []
-      return run('java', [...quick, ...classpath, 'kafka.tools.StorageTool', 'format', ...standalone, '-t', id, '-c', file(node)])
-    }),
-  )
   const children = new Map<number, ReturnType<typeof spawn>>()
   const killAll = (): void => {
     for (const child of children.values()) child.kill('SIGKILL')
@@ -168,13 +161,23 @@ export async function startBrokers({ count = 1, config = {}, advertise }: Broker
     child.kill('SIGKILL')
     await gone
   }
-  await Promise.all(nodes.map(start))
-  return {
-    ...{ brokers: addresses, start, kill },
-    async [Symbol.asyncDispose]() {
-      await Promise.all([...children.keys()].map(kill))
-      process.off('exit', killAll)
-      await rm(dir, { recursive: true, force: true, maxRetries: 5 })
-    },
+  const end = async (): Promise<void> => {
+    await Promise.all([...children.keys()].map(kill))
+    process.off('exit', killAll)
+    await rm(dir, { recursive: true, force: true, maxRetries: 5 })
   }
+  try {
+    const id = `l${randomBytes(16).toString('base64url').slice(1)}` // 22 characters of base64 that do not begin with a dash
+    await Promise.all(
+      nodes.map((node) => {
+        const standalone = node === 1 ? ['--standalone'] : []
+        return run('java', [...quick, ...classpath, 'kafka.tools.StorageTool', 'format', ...standalone, '-t', id, '-c', file(node)])
+      }),
+    )
+    await Promise.all(nodes.map(start))
+  } catch (error) {
+    await end()
+    throw error
+  }
+  return { brokers: addresses, start, kill, [Symbol.asyncDispose]: end }
 }

@@ -35,6 +35,14 @@ export function limitPromises(brokers: () => readonly string[]): void {
       const first = [bus.publish('mcp.spans', [large('a')]), bus.publish('mcp.spans', [large('b')])]
       await assert.rejects(Promise.all(first), { code: 'BUS_FULL' })
       await Promise.allSettled(first)
+      // All or nothing, over however many partitions: what was refused is not there.
+      const waiting = bus.publish('mcp.spans', [large('a')])
+      await assert.rejects(bus.publish('mcp.spans', [rec('a', '0'), rec('b', '1'), rec('c', '2'), rec('d', '3'), large('e')]), {
+        code: 'BUS_FULL',
+      })
+      const [{ offset } = { offset: 0n }] = await waiting
+      const [after] = await bus.publish('mcp.spans', [rec('a', 'after')])
+      assert.equal(after?.offset, offset + 1n)
       const second = [bus.publish('mcp.dead', [large('a')]), bus.publish('mcp.dead', [large('b')])]
       await Promise.all(second)
       await assert.rejects(bus.publish('mcp.events', [{ key: 'a', bytes: Buffer.alloc(33 * 1024 ** 2) }]), { code: 'INPUT_TOO_LARGE' })

@@ -19,7 +19,7 @@ async function damageLast(brokers: readonly string[], topic: string, partition: 
   const cluster = await openCluster({ brokers, clientId: 'test' }, [topic])
   const producer = createProducer({ cluster, bytesWaitingMax: 64 * 1024 ** 2, onFault: () => undefined, retryMs: () => 10, now: Date.now })
   // Another id: a newer set of which this chunk is all there is.
-  await producer.send(topic, partition, [{ key: last.key, value, headers: { checkpoint: JSON.stringify({ ...meta, id: 'damaged' }) } }], 1)
+  await producer.send(topic, partition, [{ key: last.key, value, headers: { checkpoint: JSON.stringify({ ...meta, id: 'damaged' }) } }])
   await producer.close()
 }
 
