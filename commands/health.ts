@@ -8,7 +8,7 @@ export type Sample = Readonly<{
   values: readonly (readonly [Record<string, string>, number])[]
 }>
 /** One part's account of itself; `report` is what the page shows under `name`. */
-export type Vital = Readonly<{ name: string; report: () => unknown; samples: () => readonly Sample[] }>
+export type Vital = Readonly<{ name: string; report: () => unknown | Promise<unknown>; samples: () => readonly Sample[] }>
 export type Health = Readonly<{
   report: () => Promise<Record<string, unknown>>
   samples: () => readonly Sample[]
@@ -43,7 +43,7 @@ export function createHealth(vitals: readonly Vital[], groups: ReadonlyMap<strin
     report: async () => ({
       uptime_seconds: Math.floor((Date.now() - started) / 1_000),
       lag: await lags(),
-      ...Object.fromEntries(vitals.map(({ name, report }) => [name, report()])),
+      ...Object.fromEntries(await Promise.all(vitals.map(async ({ name, report }) => [name, await report()] as const))),
     }),
     metrics: () => {
       // Lags have to be asked for: the last known ones are shown, and asked for again.

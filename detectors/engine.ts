@@ -30,6 +30,8 @@ export type EngineStats = {
   facts: number
   factsTooLarge: number
   errors: Map<string, number>
+  /** What each detector took, from every 64th event. */
+  costsMs: Map<string, number>
   windowsSkipped: number
 }
 export type Engine = Readonly<{
@@ -57,6 +59,8 @@ export type EngineOptions = Readonly<{
 type Ready = Readonly<{ detector: AnyDetector; settings: unknown; methods: ReadonlySet<string> | undefined }>
 
 const noHits: readonly Hit[] = []
+/** The clock is asked for one event in so many. */
+const COST_EVERY = 64
 const noKeys: readonly string[] = []
 
 /** Detectors of one scope share one key: it is written, and its hash taken, once for each subject. */
@@ -118,8 +122,17 @@ function openState(ready: readonly Ready[], snapshot: Uint8Array | undefined) {
 export function createEngine({ prepared, snapshot, onError }: EngineOptions): Engine {
   const { ready, readers, content, owners } = prepared
   const { memory, threads, recent, alerts, said, state } = openState(ready, snapshot)
-  const stats: EngineStats = { events: 0, duplicates: 0, facts: 0, factsTooLarge: 0, errors: new Map(), windowsSkipped: 0 }
+  const stats: EngineStats = {
+    events: 0,
+    duplicates: 0,
+    facts: 0,
+    factsTooLarge: 0,
+    errors: new Map(),
+    costsMs: new Map(),
+    windowsSkipped: 0,
+  }
 
+  const spent = (id: string, ms: number) => stats.costsMs.set(id, (stats.costsMs.get(id) ?? 0) + ms * COST_EVERY)
   const failed = (id: string, error: unknown) => {
     stats.errors.set(id, (stats.errors.get(id) ?? 0) + 1)
     onError?.(id, error)
@@ -143,8 +156,10 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
     const origin = originOf(subject)
     const keysOf = defaultKeys(origin, subject)
     const byOwner = hits.length === 0 ? undefined : Map.groupBy(hits, (hit) => owners.get(hit.pattern))
+    const timed = stats.events % COST_EVERY === 0
     for (const one of interested(readers, subject)) {
       const { detector, settings } = one
+      const from = timed ? performance.now() : 0
       try {
         const keys = detector.keys ? detector.keys(subject) : keysOf(detector.scope)
         if (detector.keys && keys.length === 0) continue
@@ -154,6 +169,7 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
       } catch (error) {
         failed(detector.id, error)
       }
+      if (timed) spent(detector.id, performance.now() - from)
     }
   }
 

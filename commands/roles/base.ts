@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { KafkaBus } from '../../collectors/bus/kafka.ts'
 import type { KafkaReader } from '../../collectors/bus/kafka-consume.ts'
+import type { GroupLags } from '../../collectors/bus/kafka-lag.ts'
 import { openLog } from '../../collectors/bus/log.ts'
 import { type Keys, openKeys } from '../../collectors/keys.ts'
 import type { Bus, DeadLetter, Running } from '../../schemas/bus.ts'
@@ -72,19 +73,23 @@ export type KafkaParts = Readonly<{
   checkpoints: KafkaBus['checkpoints']
   /** Reads topics that are not ours. */
   reader: KafkaReader
+  /** Of all groups, whichever process they are in. */
+  lags: GroupLags['lags']
 }>
 
 async function openCluster({ config, keys, opening, vitals }: Omit<Base, 'bus' | 'ages'>, onFault: (error: unknown) => void) {
   // Only where it is asked for: a machine of its own has no Kafka.
-  const [{ openKafka }, { openKafkaReader }] = await Promise.all([
+  const [{ openKafka }, { openKafkaReader }, { openGroupLags }] = await Promise.all([
     import('../../collectors/bus/kafka.ts'),
     import('../../collectors/bus/kafka-consume.ts'),
+    import('../../collectors/bus/kafka-lag.ts'),
   ])
   const options = { ...kafkaOptions(config), seal: keys.seal, onFault }
   const bus = opening.use(await openKafka(options))
   const publishDead = async (letter: DeadLetter, key: string) =>
     void (await bus.publish('mcp.dead', [{ key, bytes: Buffer.from(JSON.stringify(letter)) }]))
   const reader = opening.use(openKafkaReader({ ...options, publishDead }))
+  const { lags } = opening.use(openGroupLags(options, config.kafka.topicPrefix))
   vitals.push({
     name: 'kafka',
     report: bus.counts,
@@ -98,7 +103,7 @@ async function openCluster({ config, keys, opening, vitals }: Omit<Base, 'bus' |
         ),
       ),
   })
-  return { ...withAges(config.telemetry.endpoint ? tracedBus(bus, 'kafka') : bus), kafka: { checkpoints: bus.checkpoints, reader } }
+  return { ...withAges(config.telemetry.endpoint ? tracedBus(bus, 'kafka') : bus), kafka: { checkpoints: bus.checkpoints, reader, lags } }
 }
 
 const pemIn = (setting: string, file: string): string => {

@@ -57,7 +57,11 @@ function samplesOf(worker: Worker) {
   const engines = worker.stats()
   const sum = (of: (stats: (typeof engines)[number]) => number) => engines.reduce((total, stats) => total + of(stats), 0)
   const errors = new Map<string, number>()
-  for (const stats of engines) for (const [id, count] of stats.errors) errors.set(id, (errors.get(id) ?? 0) + count)
+  const costs = new Map<string, number>()
+  for (const stats of engines) {
+    for (const [id, count] of stats.errors) errors.set(id, (errors.get(id) ?? 0) + count)
+    for (const [id, ms] of stats.costsMs) costs.set(id, (costs.get(id) ?? 0) + ms / 1_000)
+  }
   return [
     one(
       'lapwing_detector_subjects_total',
@@ -71,6 +75,12 @@ function samplesOf(worker: Worker) {
       'Events seen before',
       sum(({ duplicates }) => duplicates),
     ),
+    {
+      name: 'lapwing_detector_seconds_total',
+      help: 'Time a detector took, from every 64th event',
+      kind: 'counter' as const,
+      values: [...costs].map(([detector, seconds]) => [{ detector }, seconds] as const),
+    },
     {
       name: 'lapwing_detector_errors_total',
       help: 'Failures of a detector, by its id',

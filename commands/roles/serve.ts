@@ -24,6 +24,9 @@ export async function openServe(base: Base, store: Store, health: Health): Promi
     report: () => Object.fromEntries(outbox.status().map(({ name, ...status }) => [name, status])),
     samples: () => samplesOf(outbox),
   })
+  // Who serves is asked about the whole cluster.
+  const { kafka } = base
+  if (kafka) vitals.push({ name: 'lag', report: () => kafka.lags().catch(() => 'the brokers do not answer'), samples: () => [] })
   const token = config.api.token ?? openToken(config.dataDir)
   const api = await createApi({
     store,

@@ -41,6 +41,8 @@ it('events and alerts pass through all four roles, each once', { timeout: 180_00
     assert.ok(acknowledged > 100 && attacks > 3)
     const alerts = (await ask(shown, '/v1/alerts?detector=ssrf')) as { items: { alert_id: string }[] }
     assert.ok(alerts.items.length > 0, 'the API shows the alerts')
+    const { lag } = (await ask(shown, '/v1/health')) as { lag: Record<string, number> }
+    assert.deepEqual(Object.keys(lag), ['joiner', 'detect', 'store', 'outputs'], 'who serves knows the lag of all')
     for (const role of running.slice(0, 2)) {
       const { ops } = await role.ready
       assert.equal((await fetch(`${ops}/readyz`)).status, 200)

@@ -8,7 +8,7 @@ import { type Brokers, startBrokers, whatIsMissing } from './broker.ts'
 import { freshPrefix, openBus, readAll } from './kafka-tools.ts'
 import { type KafkaProxy, startProxy } from './proxy.ts'
 
-const repetitions = Number(process.env['LAPWING_LOST_RESPONSES'] ?? 200)
+const repetitions = Number(process.env['LAPWING_LOST_RESPONSES'] ?? 1_000)
 const senders = 50
 const missing = await whatIsMissing()
 
