@@ -5,7 +5,7 @@
  * 3. It never throws into the product. While the bus refuses, only losses are kept, to be told later.
  */
 import type { Store } from '../api/store/connect.ts'
-import type { Bus } from '../schemas/bus.ts'
+import type { Bus, Gap } from '../schemas/bus.ts'
 import { encodeEvent } from '../schemas/codec.ts'
 import { Fault } from '../schemas/errors.ts'
 import type { Json, McpEvent } from '../schemas/event.ts'
@@ -15,7 +15,6 @@ import { createSilences } from './monitor-sources.ts'
 import { deadMinutes } from './monitor-store.ts'
 
 export type GroupLag = Readonly<{ records: number; oldestMs?: number | undefined }>
-export type Gap = Readonly<{ topic: string; partition: number; from: bigint | number | string; lost: number }>
 export type MonitorOptions = Readonly<{
   bus: Pick<Bus, 'publish'>
   role: string
@@ -132,15 +131,6 @@ export function startMonitor(options: MonitorOptions): Monitor {
       await Promise.race([told, new Promise((resolve) => setTimeout(resolve, stopMsMax).unref())])
     },
   }
-}
-
-/** The loss a bus speaks of when it calls on `onFault`: the log and Kafka use the same words, with the exact number in them. */
-export function gapOf(error: unknown): Gap | undefined {
-  if (!(error instanceof Fault)) return undefined
-  const [, lost, topic, partition, from] =
-    /^(\d{1,15}) records of \S*?(mcp\.[a-z]+)\/(\d{1,6}) from (\d{1,19}) on are no longer in /.exec(error.message) ?? []
-  if (lost === undefined || topic === undefined || partition === undefined || from === undefined) return undefined
-  return { topic, partition: Number(partition), from, lost: Number(lost) }
 }
 
 /** Answers false when the bus did not take them: one that is full or closing says so elsewhere. */

@@ -8,6 +8,8 @@
  *    split until the record that fails alone is found; it goes to `mcp.dead` with the reason, and the rest goes on.
  * 6. After `revoked`, no batch of that partition with the old epoch is handed over.
  */
+import { Fault } from './errors.ts'
+
 export const topics = ['mcp.spans', 'mcp.events', 'mcp.facts', 'mcp.alerts', 'mcp.dead'] as const
 export type Topic = (typeof topics)[number]
 export type PartId = `${Topic}/${number}`
@@ -53,3 +55,14 @@ export type DeadLetter = Readonly<{
   sealed: string
   at: string
 }>
+
+/** Records that left a bus before a group had read them: `lost` of them, `from` an offset on. */
+export type Gap = Readonly<{ topic: string; partition: number; from: string | number | bigint; lost: number }>
+
+/** How a reader tells of a gap; `bus` is where they are no longer. */
+export function gapFault(gap: Gap, bus: string): Fault {
+  const { topic, partition, from, lost } = gap
+  return new Fault('RECORD_INVALID', `${lost} records of ${topic}/${partition} from ${from} on are no longer in ${bus}`, { gap })
+}
+export const gapOf = (error: unknown): Gap | undefined =>
+  error instanceof Fault ? (error.cause as { gap?: Gap } | undefined)?.gap : undefined // safe: a foreign cause has no `gap` that is one

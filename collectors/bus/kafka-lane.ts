@@ -1,5 +1,5 @@
 /** One assigned partition: what was read ahead of its handler, and the loop that hands it over, one batch at a time. */
-import type { StoredRec } from '../../schemas/bus.ts'
+import { gapFault, type StoredRec } from '../../schemas/bus.ts'
 import { Fault } from '../../schemas/errors.ts'
 import { type Delivery, deliver } from './deliver.ts'
 import type { FetchLane } from './kafka-fetch.ts'
@@ -18,6 +18,8 @@ export function recordOf({ key, value, headers, offset }: FetchedMessage): Store
 export type LaneOptions = Readonly<{
   part: TopicPart
   /** As the outside calls it. */
+  /** The partition under the name that its readers know. */
+  about: TopicPart
   name: string
   begin: bigint
   readAheadBytesMax: number
@@ -37,7 +39,7 @@ export type Lane = FetchLane & {
   run(): Promise<void>
 }
 
-export function openLane({ part, name, begin, readAheadBytesMax, delivery, onCommit, onRoom }: LaneOptions): Lane {
+export function openLane({ part, about, name, begin, readAheadBytesMax, delivery, onCommit, onRoom }: LaneOptions): Lane {
   const { signal, onFault } = delivery
   const waiting: StoredRec[] = []
   let bytes = 0
@@ -68,7 +70,7 @@ export function openLane({ part, name, begin, readAheadBytesMax, delivery, onCom
       if (damaged > 0) onFault(new Fault('RECORD_INVALID', `${damaged} records of ${name} from ${lane.next} on are damaged in Kafka`))
       // Our topics are neither compacted nor transactional: a hole is a loss.
       else if (first && first.offset > lane.next)
-        onFault(new Fault('RECORD_INVALID', `${first.offset - lane.next} records of ${name} from ${lane.next} on are no longer in Kafka`))
+        onFault(gapFault({ ...about, from: String(lane.next), lost: Number(first.offset - lane.next) }, 'Kafka'))
       // What could not be read is passed: once all before it is handled, it counts as handled.
       if (messages.length === 0 && waiting.length === 0 && lane.busySinceMs === undefined && lane.handled === lane.next) lane.handled = next
       lane.next = next

@@ -1,6 +1,6 @@
 /** What a consumer holds from one rebalance to the next: its lanes, where each began, what it has committed, and how it is given back. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DeadLetter, StoredRec } from '../../schemas/bus.ts'
+import { type DeadLetter, gapFault, type StoredRec } from '../../schemas/bus.ts'
 import { Fault } from '../../schemas/errors.ts'
 import { deadLetter, type Patience, persist } from './deliver.ts'
 import { frame } from './frame.ts'
@@ -39,7 +39,7 @@ const laneBytesMin = 1024 ** 2
 
 /** The group’s own offset counts, unless the handler knows better; neither is believed outside of what Kafka holds. */
 function beginAt(
-  name: string,
+  part: TopicPart,
   group: string,
   own: bigint | undefined,
   wished: bigint | undefined,
@@ -47,6 +47,7 @@ function beginAt(
   onFault: Patience['onFault'],
 ): bigint {
   const { low, high } = ends
+  const name = partName(part)
   const asked = wished ?? own
   // From the start is from the start of what there is.
   if (asked === undefined || asked === 0n) return low
@@ -56,7 +57,7 @@ function beginAt(
     return begin
   }
   if (asked >= low) return asked
-  onFault(new Fault('RECORD_INVALID', `${low - asked} records of ${name} from ${asked} on are no longer in Kafka`))
+  onFault(gapFault({ ...part, from: String(asked), lost: Number(low - asked) }, 'Kafka'))
   return low
 }
 
@@ -137,7 +138,7 @@ export function openSeat(tenure: Tenure, cluster: Cluster, epoch: number, before
     for (const lane of lanes) {
       const known = ends.get(partName(lane))
       if (!known || (lane.next >= known.low && lane.next <= known.high)) continue
-      const next = beginAt(lane.name, group, undefined, lane.next, known, onFault)
+      const next = beginAt(inside(lane), group, undefined, lane.next, known, onFault)
       // What was read before is still to be handled; only then does the place move.
       if (lane.handled === lane.next) lane.handled = next
       lane.next = next
@@ -161,8 +162,8 @@ export function openSeat(tenure: Tenure, cluster: Cluster, epoch: number, before
       const name = partName(part)
       const own = committed.get(partName(wire))
       return openLane({
-        ...{ part: wire, name, onCommit: () => void committer.commit().catch(onFault), onRoom: () => kick() },
-        begin: beginAt(name, group, own, wishes.get(name), ends.get(partName(wire)) ?? { low: 0n, high: 0n }, onFault),
+        ...{ part: wire, about: part, name, onCommit: () => void committer.commit().catch(onFault), onRoom: () => kick() },
+        begin: beginAt(part, group, own, wishes.get(name), ends.get(partName(wire)) ?? { low: 0n, high: 0n }, onFault),
         readAheadBytesMax: Math.max(laneBytesMin, options.readAheadBytesMax / tenure.parts.length),
         delivery: {
           ...patience,

@@ -1,6 +1,16 @@
 /** A group reading the log: one loop per partition, each with one batch in flight, from the group’s offset or where the handler says. */
 import { setMaxListeners } from 'node:events'
-import { type Bus, type Handler, type Part, type PartId, partId, type Running, type StoredRec, type Topic } from '../../schemas/bus.ts'
+import {
+  type Bus,
+  gapFault,
+  type Handler,
+  type Part,
+  type PartId,
+  partId,
+  type Running,
+  type StoredRec,
+  type Topic,
+} from '../../schemas/bus.ts'
 import { Fault } from '../../schemas/errors.ts'
 import { deadLetter, deliver, type Patience, persist } from './deliver.ts'
 import { type Damage, frame } from './frame.ts'
@@ -40,7 +50,7 @@ async function bury(
 /** Damage and gaps are said once, with the exact count, and then passed: reading them again will not mend them. */
 async function reportUnreadable(log: LogSource, lane: Lane, chunk: Chunk, patience: Patience): Promise<boolean> {
   if (chunk.lost > 0) {
-    patience.onFault(new Fault('RECORD_INVALID', `${chunk.lost} records of ${lane.id} from ${lane.next} on are no longer in the log`))
+    patience.onFault(gapFault({ ...lane.part, from: String(lane.next), lost: chunk.lost }, 'the log'))
   }
   for (const { offset, count, bytes } of chunk.damaged) {
     const error = new Fault('RECORD_INVALID', `${count} records of ${lane.id} from ${offset} on are damaged in the log`)

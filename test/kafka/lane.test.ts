@@ -17,7 +17,15 @@ function open(more: Partial<LaneOptions> = {}) {
   const batches: (readonly StoredRec[])[] = []
   const stop = new AbortController()
   const lane = openLane({
-    ...{ part, name: 'mcp.events/0', begin: 10n, readAheadBytesMax: 1_000, onCommit: () => undefined, onRoom: () => undefined },
+    ...{
+      part,
+      about: part,
+      name: 'mcp.events/0',
+      begin: 10n,
+      readAheadBytesMax: 1_000,
+      onCommit: () => undefined,
+      onRoom: () => undefined,
+    },
     delivery: {
       ...{ signal: stop.signal, retryMs: () => 1, bury: async () => undefined },
       onFault: (error) => void said.push((error as Error).message),
