@@ -19,7 +19,7 @@ function open(more: Partial<LaneOptions> = {}) {
   const lane = openLane({
     ...{
       part,
-      about: part,
+      about: { ...part, topic: 'mcp.events' },
       name: 'mcp.events/0',
       begin: 10n,
       readAheadBytesMax: 1_000,
