@@ -5,12 +5,13 @@ import type { Json } from '../../schemas/event.ts'
 import { isObject } from '../../schemas/event.ts'
 import { calls, exchange, offers, story } from '../../schemas/story.ts'
 import { fold } from '../fold.ts'
+import { isLate } from '../signals/lateness.ts'
 
 const SERVERS_MAX = 64
 const TOOLS_MAX = 1_000
 const WORDS_MAX = 2_000
 
-type Known = { alias: string; tools: Map<string, string[]>; words: Map<string, string>; complete: boolean; eventId: string }
+type Known = { alias: string; tools: Map<string, string[]>; words: Map<string, string>; complete: boolean; eventId: string; time: bigint }
 type Memory = Map<string, Known>
 type EventSubject = Extract<Subject, { kind: 'event' }>
 
@@ -86,7 +87,7 @@ export default defineDetector({
   scope: 'actor',
   reads: ['response', 'call', 'notification'],
   methods: ['tools/list', 'tools/call', 'initialize', 'server/discover', 'notifications/tools/list_changed'],
-  memory: { version: 1, keysMax: 10_000, ttlMs: 24 * 3_600_000, initial: (): Memory => new Map() },
+  memory: { version: 2, keysMax: 10_000, ttlMs: 24 * 3_600_000, initial: (): Memory => new Map() },
 
   *inspect({ subject, memories: [memory], settings }) {
     if (subject.kind !== 'event' || !memory) return
@@ -119,7 +120,9 @@ export default defineDetector({
       if (key === event.serverKey) continue
       yield* references(event.serverKey, listed, other)
       yield* references(key, other, listed)
-      yield* collisions(event.serverKey, listed, other)
+      // The list of the one that was there before may arrive behind the other's.
+      if (isLate(listed.time, other.time)) yield* collisions(key, other, listed)
+      else yield* collisions(event.serverKey, listed, other)
     }
   },
 
@@ -243,6 +246,7 @@ function learn({ event, texts }: EventSubject, memory: Memory): Known {
     words: new Map([...(before?.words ?? []), ...wordsOf(texts)].slice(-WORDS_MAX)),
     complete: event.method === 'tools/list' && hasTools ? !more : (before?.complete ?? false),
     eventId: event.eventId,
+    time: event.time,
   }
   memory.delete(event.serverKey)
   memory.set(event.serverKey, known)

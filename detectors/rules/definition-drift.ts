@@ -9,6 +9,7 @@ import { hashId } from '../../schemas/ids.ts'
 import { exchange, offers, story } from '../../schemas/story.ts'
 import { actMarks } from '../signals/acts.ts'
 import { languageMarks } from '../signals/languages.ts'
+import { isLate } from '../signals/lateness.ts'
 import type { MarkKind } from '../signals/marks.ts'
 import { orderMarks } from '../signals/orders.ts'
 import { steeringMarks } from '../signals/steering.ts'
@@ -30,6 +31,8 @@ type Shape = {
   marks: string[]
   version: string
   eventId: string
+  /** Absent in what earlier versions remember: definitions are kept for months, and not learned anew for this. */
+  time?: bigint
 }
 type Known = Shape & { hashes: string[]; changes: number }
 type Memory = { tools: Map<string, Known>; name: string; version: string }
@@ -38,7 +41,7 @@ type Change = { severity: Severity; says: string }
 const rank: readonly Severity[] = ['informational', 'low', 'medium', 'high', 'critical']
 
 /** Everything the comparison needs, small enough for a fact: hashes and counts, no text. */
-function shapeOf(tool: { [key: string]: Json }, hits: readonly Hit[]): Omit<Shape, 'eventId' | 'version'> {
+function shapeOf(tool: { [key: string]: Json }, hits: readonly Hit[]): Omit<Shape, 'eventId' | 'version' | 'time'> {
   const schema = isObject(tool['inputSchema']) ? tool['inputSchema'] : {}
   const hints = isObject(tool['annotations']) ? tool['annotations'] : {}
   const text = [tool['title'], tool['description']].filter((part) => typeof part === 'string').join('\n')
@@ -183,33 +186,36 @@ export default defineDetector({
       }
       return
     }
-    const { tool, ...rest } = fact.body as unknown as Omit<Shape, 'eventId'> & { tool: string }
-    const now: Shape = { ...rest, eventId: fact.eventId }
+    const { tool, ...rest } = fact.body as unknown as Omit<Shape, 'eventId' | 'time'> & { tool: string }
+    const now: Shape = { ...rest, eventId: fact.eventId, time: fact.time }
     const known = memory.tools.get(tool)
     if (known?.hash === now.hash) return
-    const changes = known ? changesOf(known, now) : []
     const returned = known?.hashes.includes(now.hash) ?? false
+    // Lists of several people arrive in any order: what only one of them was shown before is still what came before.
+    const late = known !== undefined && known.changes === 0 && known.time !== undefined && isLate(fact.time, known.time)
+    const [before, after] = late ? [now, known] : [known, now]
     const hashes = [...(known?.hashes ?? []).filter((hash) => hash !== now.hash), now.hash].slice(-HASHES_MAX)
-    memory.tools.set(tool, { ...now, hashes, changes: (known?.changes ?? 0) + (known ? 1 : 0) })
+    memory.tools.set(tool, { ...after, hashes, changes: (known?.changes ?? 0) + (known ? 1 : 0) })
     if (memory.tools.size > TOOLS_MAX) memory.tools.delete(memory.tools.keys().next().value as string)
-    if (!known) return
+    if (!known || !before) return
+    const changes = changesOf(before, after)
     const severity = worstOf(changes)
     if (rank.indexOf(severity) < 2 && (returned || known.changes >= DYNAMIC_AFTER)) return
     yield {
-      finding: `${fact.key} ${tool} ${now.hash}`,
+      finding: `${fact.key} ${tool} ${after.hash}`,
       confidence: severity === 'low' ? 0.5 : 0.9,
       severity,
       summary: `${server} changed ${tool}: ${changes.map(({ says }) => says).join('; ')}`,
       evidence: {
         server,
         tool,
-        beforeHash: known.hash,
-        afterHash: now.hash,
+        beforeHash: before.hash,
+        afterHash: after.hash,
         changes: changes.map(({ says }) => says),
-        versionBefore: known.version,
-        versionAfter: now.version,
+        versionBefore: before.version,
+        versionAfter: after.version,
       },
-      events: [known.eventId],
+      events: [before.eventId, after.eventId],
     }
   },
 

@@ -1,11 +1,12 @@
 /** Calls that destroy: databases, volumes, backups, history. Judged by what would be lost, where, and whether a person just agreed. */
 import { z } from 'zod'
 import { type Severity, severities, severityRank } from '../../schemas/alert.ts'
-import { defineDetector } from '../../schemas/detector.ts'
+import { defineDetector, type Output } from '../../schemas/detector.ts'
 import { isFirstObservation, type Json, type McpEvent } from '../../schemas/event.ts'
 import { hashId } from '../../schemas/ids.ts'
 import { destructionsIn, type Found } from '../signals/destruction.ts'
 import { destructionExamples } from '../signals/destruction-examples.ts'
+import { isLate } from '../signals/lateness.ts'
 
 const MINUTE = 60_000_000_000n
 const DELETES_MAX = 128
@@ -14,7 +15,8 @@ const LOSSES_MAX = 16
 
 type Delete = { what: string; count: number; time: bigint; eventId: string; kept: boolean }
 type Approval = { tool: string; server: string; time: bigint }
-type Loss = { backup: boolean; what: string; time: bigint; eventId: string }
+type Shared = { server: string; tool: string; approved: boolean; outcome?: string }
+type Loss = { backup: boolean; what: string; time: bigint; eventId: string; throwaway: boolean; shared: Shared }
 type Memory = { deletes: Delete[]; approvals: Approval[]; losses: Loss[] }
 
 const production = /(?:^|[^a-z])(?:prod|production|prd)(?:[^a-z]|$)/i
@@ -89,7 +91,7 @@ const wasApproved = (event: McpEvent, { approvals }: Memory, minutes: number): b
       (server === '' || server === event.serverKey),
   )
 
-function remember(event: McpEvent, found: readonly Found[], memory: Memory): void {
+function remember(event: McpEvent, found: readonly Found[], memory: Memory, throwaway: boolean, shared: Shared): void {
   const counted = found.filter(({ worth }) => worth !== 'slight')
   if (counted.length > 0) {
     const { serverKey, toolName, arguments: args, time, eventId } = event
@@ -101,17 +103,33 @@ function remember(event: McpEvent, found: readonly Found[], memory: Memory): voi
   }
   for (const { worth, act, target } of found) {
     if (worth !== 'backup' && worth !== 'store' && worth !== 'whole') continue
-    memory.losses.push({ backup: worth === 'backup', what: `${act} ${target}`.slice(0, 200), time: event.time, eventId: event.eventId })
+    const { time, eventId } = event
+    const loss: Loss = { backup: worth === 'backup', what: `${act} ${target}`.slice(0, 200), time, eventId, throwaway, shared }
+    // By the clock of events, for a call that arrives behind a later one.
+    memory.losses.splice(memory.losses.findLastIndex((other) => !isLate(time, other.time)) + 1, 0, loss)
     if (memory.losses.length > LOSSES_MAX) memory.losses.shift()
   }
 }
 
-/** The other half of a loss that cannot be undone: data and the backup of it within the hour. */
-function otherHalf(event: McpEvent, { losses }: Memory): { backup: Loss; data: Loss } | undefined {
-  const recent = losses.filter(({ time }) => event.time - time <= 60n * MINUTE)
-  const backup = recent.findLast((one) => one.backup)
-  const data = recent.findLast((one) => !one.backup)
-  return backup && data && (backup.eventId === event.eventId || data.eventId === event.eventId) ? { backup, data } : undefined
+/** The other half of a loss that cannot be undone: data and the backup of it within the hour. A late call can be the half of a later one. */
+function* halves(event: McpEvent, { losses }: Memory): Generator<Output> {
+  for (const [at, { eventId, time, throwaway, shared }] of losses.entries()) {
+    if (throwaway || losses[at + 1]?.eventId === eventId || !(eventId === event.eventId || isLate(event.time, time))) continue
+    const recent = losses.slice(0, at + 1).filter((other) => time - other.time <= 60n * MINUTE)
+    const backup = recent.findLast((one) => one.backup)
+    const data = recent.findLast((one) => !one.backup)
+    if (!backup || !data) continue
+    const events = [data.eventId, backup.eventId]
+    if (!events.includes(eventId) || !events.includes(event.eventId)) continue
+    yield {
+      finding: `backup too ${data.what} ${backup.what}`,
+      confidence: 0.9,
+      severity: shared.approved ? 'high' : 'critical',
+      summary: `${shared.server}: the data (${data.what}) and its backup (${backup.what}) within an hour`,
+      evidence: { ...shared, act: data.what, target: backup.what },
+      events,
+    }
+  }
 }
 
 export default defineDetector({
@@ -149,7 +167,7 @@ export default defineDetector({
   }),
   scope: 'actor',
   reads: ['request', 'call', 'approval', 'decision'],
-  memory: { version: 1, keysMax: 20_000, ttlMs: 24 * 3_600_000, initial: (): Memory => ({ deletes: [], approvals: [], losses: [] }) },
+  memory: { version: 2, keysMax: 20_000, ttlMs: 24 * 3_600_000, initial: (): Memory => ({ deletes: [], approvals: [], losses: [] }) },
 
   *inspect({ subject, memories, settings }) {
     const [memory] = memories
@@ -164,7 +182,8 @@ export default defineDetector({
     const approved = wasApproved(event, memory, settings.approvalMinutes)
     const server = event.serverAlias ?? event.serverKey
     const shared = { server, tool, approved, ...(event.outcome ? { outcome: event.outcome } : {}) }
-    remember(event, found, memory)
+    const throwaway = found.every((one) => placeOf(event, one) === 'development')
+    remember(event, found, memory, throwaway, shared)
 
     for (const one of found) {
       const place = placeOf(event, one)
@@ -180,18 +199,7 @@ export default defineDetector({
       }
     }
 
-    const both = otherHalf(event, memory)
-    const throwaway = found.every((one) => placeOf(event, one) === 'development')
-    if (both && !throwaway) {
-      yield {
-        finding: `backup too ${both.data.what} ${both.backup.what}`,
-        confidence: 0.9,
-        severity: approved ? 'high' : 'critical',
-        summary: `${server}: the data (${both.data.what}) and its backup (${both.backup.what}) within an hour`,
-        evidence: { ...shared, act: both.data.what, target: both.backup.what },
-        events: [both.data.eventId, both.backup.eventId],
-      }
-    }
+    yield* halves(event, memory)
 
     const recent = memory.deletes.filter(({ time }) => event.time - time <= BigInt(settings.bulkSeconds) * 1_000_000_000n)
     const count = recent.reduce((sum, one) => sum + one.count, 0)

@@ -5,6 +5,7 @@ import type { McpEvent } from '../../schemas/event.ts'
 import { isObject } from '../../schemas/event.ts'
 import { hashId } from '../../schemas/ids.ts'
 import { exchange, type StoryLine, story } from '../../schemas/story.ts'
+import { isLate } from '../signals/lateness.ts'
 
 const SECOND = 1_000_000_000n
 const HANDLES_MAX = 5_000
@@ -30,6 +31,7 @@ type Memory = { handles: Map<string, Issued>; guesses: Map<string, { handle: str
 
 const whatOf = (event: McpEvent): string =>
   hashId(event.method ?? '', event.toolName ?? event.promptName ?? event.resourceUri ?? '', event.argsHash ?? '').slice(0, 16)
+const otherRequest = 'used a requestState with another request than it was issued for'
 const nameOf = { state: 'a requestState', task: 'a task', session: 'a session' } as const
 
 function* handlesOf(event: McpEvent): Generator<Body> {
@@ -115,12 +117,12 @@ export default defineDetector({
     const key = `${kind}:${handle}`
     const known = memory.handles.get(key)
     const server = fact.serverAlias ?? fact.serverKey
-    const finding = (about: string, severity: 'medium' | 'high' | 'critical', says: string, belongsTo: string) => ({
+    const finding = (about: string, severity: 'medium' | 'high' | 'critical', says: string, belongsTo: string, by = fact.actor) => ({
       finding: `${fact.key} ${about}`,
       confidence: 0.9,
       severity,
-      summary: `${fact.actor} ${says} on ${server}`,
-      evidence: { server, actor: fact.actor, owner: belongsTo, kind: nameOf[kind], handle },
+      summary: `${by} ${says} on ${server}`,
+      evidence: { server, actor: by, owner: belongsTo, kind: nameOf[kind], handle },
       events: known ? [known.eventId] : [],
     })
     if (owner !== '' && owner !== fact.actor && act !== 'refused') {
@@ -139,6 +141,15 @@ export default defineDetector({
       }
       return
     }
+    if (!known.issued && act !== 'refused' && isLate(fact.time, known.time)) {
+      // Facts of several actors arrive in any order: who held it first is told by the clock of events.
+      if (otherHand(known, fact))
+        yield finding(`${key} ${known.owner}`, 'high', `used ${nameOf[kind]} of ${fact.actor}`, fact.actor, known.owner)
+      if (kind === 'state' && act === 'issued' && known.what !== what)
+        yield finding(`${key} other request`, 'high', otherRequest, fact.actor, known.owner)
+      remember(memory, key, fact, { kind, what, issued: act === 'issued', usedAt: known.usedAt })
+      return
+    }
     if (act === 'issued') return
     if (otherHand(known, fact)) {
       yield finding(
@@ -149,8 +160,7 @@ export default defineDetector({
       )
     }
     if (kind !== 'state') return
-    if (known.issued && known.what !== what)
-      yield finding(`${key} other request`, 'high', 'used a requestState with another request than it was issued for', known.owner)
+    if (known.issued && known.what !== what) yield finding(`${key} other request`, 'high', otherRequest, known.owner)
     else if (known.usedAt > 0n && fact.time - known.usedAt > 60n * SECOND)
       yield finding(`${key} replay`, 'medium', 'used a requestState again', known.owner)
     else if (fact.time - known.time > BigInt(settings.stateMinutes) * 60n * SECOND)
@@ -160,6 +170,22 @@ export default defineDetector({
 
   examples: [
     { name: 'a state in another hand', story: story(asks('anna', 'A1'), retries('mallory', 'A1')), fires: [2] },
+    {
+      name: 'a session in another hand, whose request arrives first',
+      story: story(
+        speaks('mallory', '10.0.0.7').map((line) => ({ ...line, t: 5 })),
+        speaks('anna', '10.0.0.4').map((line) => ({ ...line, t: 2 })),
+      ),
+      fires: [2],
+    },
+    {
+      name: 'a state used by another, where the question arrives later',
+      story: story(
+        retries('mallory', 'A1', 5),
+        asks('anna', 'A1').map((line) => ({ ...line, t: 2 })),
+      ),
+      fires: [3],
+    },
     { name: 'a state with another request', story: story(asks('anna', 'A1'), retries('anna', 'B9')), fires: [2] },
     { name: 'a state again much later', story: story(asks('anna', 'A1'), retries('anna', 'A1'), retries('anna', 'A1', 600)), fires: [4] },
     { name: 'a session in another hand', story: story(speaks('anna', '10.0.0.4'), speaks('mallory', '10.0.0.7')), fires: [2] },
@@ -196,7 +222,8 @@ export default defineDetector({
   ],
 })
 
-function remember(memory: Memory, key: string, fact: Fact, { kind, what, issued }: { kind: Kind; what: string; issued: boolean }): void {
+type Held = { kind: Kind; what: string; issued: boolean; usedAt?: bigint }
+function remember(memory: Memory, key: string, fact: Fact, { kind, what, issued, usedAt = 0n }: Held): void {
   memory.handles.set(key, {
     kind,
     owner: fact.actor,
@@ -204,7 +231,7 @@ function remember(memory: Memory, key: string, fact: Fact, { kind, what, issued 
     address: fact.clientAddress ?? '',
     what,
     time: fact.time,
-    usedAt: kind === 'state' && !issued ? fact.time : 0n,
+    usedAt: kind === 'state' && !issued ? fact.time : usedAt,
     eventId: fact.eventId,
     issued,
   })

@@ -1,11 +1,12 @@
 /** A text that speaks to the model comes in, and a later call does what only that text asked for: its address, its tool, its words. */
 import { z } from 'zod'
 import type { Severity } from '../../schemas/alert.ts'
-import { defineDetector, type Signal, type TextPart } from '../../schemas/detector.ts'
+import { defineDetector, type Output, type Signal, type TextPart } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { textHash } from '../../schemas/fingerprint.ts'
 import { type Act, actOf, literalsOf } from '../signals/destinations.ts'
 import { followedExamples } from '../signals/followed-examples.ts'
+import { answeredAt, isLate } from '../signals/lateness.ts'
 import { walkStrings } from '../texts.ts'
 
 const ORDERS_MAX = 8
@@ -15,10 +16,15 @@ const VALUES_MAX = 400
 const TOOLS_MAX = 128
 const PROMPT_CHARS_MAX = 2_000
 const ARGUMENTS_MAX = 100
+/** The text may arrive after the call that follows it: so many calls are looked at again. */
+const CALLS_MAX = 4
+const CALL_BYTES_MAX = 16_384
 
 type Order = {
   eventId: string
   time: bigint
+  /** When the text was there to be read. */
+  came: bigint
   server: string
   serverKey: string
   tool: string
@@ -31,8 +37,12 @@ type Order = {
   whole: boolean
   told: string[]
 }
-/** What the thread did before any text could have asked for it: tools called, values used, words of the user. */
-type Memory = { orders: Order[]; tools: Set<string>; values: Set<number>; prompt: string }
+/** A call, and what it was the first to use: of which it does not know where it was from, should the text come late. */
+type Call = { event: McpEvent; tool: boolean; values: Set<number> }
+/** What the thread did before any text could have asked for it: tools called, values used, words of the user. `calls`: the last. */
+type Memory = { orders: Order[]; tools: Set<string>; values: Set<number>; prompt: string; calls: Call[] }
+/** What any text may have asked for: the same, but for what was used first by calls that came after the text. */
+type Known = Pick<Memory, 'prompt'> & { hasTool: (tool: string) => boolean; hasValue: (hash: number) => boolean }
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 const uneven = /\\[nrt]|\s\s|[^\S ]/
@@ -44,6 +54,7 @@ function orderOf(signal: Signal): Order {
   return {
     eventId: signal.eventId,
     time: signal.time,
+    came: signal.time,
     server: signal.serverAlias ?? signal.serverKey,
     serverKey: signal.serverKey,
     tool: signal.toolName ?? '',
@@ -58,8 +69,9 @@ function orderOf(signal: Signal): Order {
 }
 
 /** The signal carries 200 characters; the event, which comes right after it, has what stands around them. */
-function complete(order: Order, texts: readonly TextPart[]): void {
+function complete(order: Order, event: McpEvent, texts: readonly TextPart[]): void {
   order.whole = true
+  order.came = answeredAt(event)
   for (const { pointer, text } of texts) {
     if (pointer !== order.pointer) continue
     const collapsed = text.replace(/\s+/g, ' ')
@@ -90,7 +102,7 @@ function stands(window: string, value: string): boolean {
 const isTelling = (value: string): boolean =>
   (value.length >= 8 || /\s|\d|[_@/.]/.test(value)) && !/^(?:\d{1,3}|\d{4}(?:-\d\d){0,2}|true|false|null|https?:\/\/)$/.test(value)
 
-function followedBy(order: Order, event: McpEvent, act: Act, memory: Memory): Followed | undefined {
+function followedBy(order: Order, event: McpEvent, act: Act, known: Known): Followed | undefined {
   const tool = event.toolName ?? ''
   let value: Followed | undefined
   let address: Followed | undefined
@@ -98,22 +110,22 @@ function followedBy(order: Order, event: McpEvent, act: Act, memory: Memory): Fo
   walkStrings(event.arguments, '/arguments', (pointer, text) => {
     count += 1
     if (address || count > ARGUMENTS_MAX) return
-    const fresh = literalsIn(text.slice(0, 4_000)).find((literal) => order.literals.includes(literal) && !isKnown(memory, literal))
+    const fresh = literalsIn(text.slice(0, 4_000)).find((literal) => order.literals.includes(literal) && !isKnown(known, literal))
     if (fresh) address = { kind: 'address', what: fresh.slice(fresh.indexOf(' ') + 1), pointer }
     const spoken = plain(text.slice(0, 300))
     const quoted = spoken.length < 4 && spoken !== '' && /\d/.test(spoken)
-    if (value || act === 'read' || !(quoted || isTelling(spoken)) || isKnown(memory, spoken)) return
+    if (value || act === 'read' || !(quoted || isTelling(spoken)) || isKnown(known, spoken)) return
     if (stands(order.window, spoken)) value = { kind: 'value', what: spoken, pointer }
   })
   if (address) return address
-  if (isDistinctName(tool) && !memory.tools.has(tool) && stands(order.window, tool.toLowerCase()))
+  if (isDistinctName(tool) && !known.hasTool(tool) && stands(order.window, tool.toLowerCase()))
     return { kind: 'tool', what: tool, pointer: '' }
   return value
 }
 
 /** Used before the text came, or said by the user. */
-const isKnown = (memory: Memory, value: string): boolean =>
-  memory.values.has(textHash(value)) || (value.length >= 4 && memory.prompt.includes(value.replace(/^\w+ (?=\S+$)/, '')))
+const isKnown = ({ hasValue, prompt }: Known, value: string): boolean =>
+  hasValue(textHash(value)) || (value.length >= 4 && prompt.includes(value.replace(/^\w+ (?=\S+$)/, '')))
 
 function gradeOf(order: Order, followed: Followed, act: Act): Severity {
   if (order.grade === 'high') return followed.kind === 'address' || followed.kind === 'tool' || act === 'send' ? 'high' : 'medium'
@@ -130,18 +142,77 @@ function bounded<T>(all: Set<T>, countMax: number): void {
   }
 }
 
+/** What was known when the text came: less what calls after it were the first to use, which arrived before it. */
+function knownBefore({ prompt, tools, values, calls }: Memory, order: Order): Known {
+  const after = calls.filter(({ event }) => isLate(order.came, event.time))
+  return {
+    prompt,
+    hasTool: (tool) => tools.has(tool) && !after.some((call) => call.tool && call.event.toolName === tool),
+    hasValue: (hash) => values.has(hash) && !after.some((call) => call.values.has(hash)),
+  }
+}
+
+/** After an order nothing that is used says who wanted it. */
 function use(memory: Memory, event: McpEvent): void {
-  const tool = event.toolName ?? ''
-  memory.tools.add(tool)
-  bounded(memory.tools, TOOLS_MAX)
-  let count = 0
-  walkStrings(event.arguments, '', (_, text) => {
-    count += 1
-    if (count > ARGUMENTS_MAX) return
-    memory.values.add(textHash(plain(text.slice(0, 300))))
-    for (const literal of literalsIn(text.slice(0, 2_000)).slice(0, 10)) memory.values.add(textHash(literal))
-  })
-  bounded(memory.values, VALUES_MAX)
+  // What it answered does not matter here, and may be large.
+  const call: Call = { event: { ...event, result: undefined, params: undefined }, tool: false, values: new Set() }
+  const value = (text: string) => {
+    const hash = textHash(text)
+    if (!memory.values.has(hash)) call.values.add(hash)
+    memory.values.add(hash)
+  }
+  if (memory.orders.every(({ came }) => isLate(event.time, came))) {
+    const tool = event.toolName ?? ''
+    call.tool = !memory.tools.has(tool)
+    memory.tools.add(tool)
+    bounded(memory.tools, TOOLS_MAX)
+    let count = 0
+    walkStrings(event.arguments, '', (_, text) => {
+      count += 1
+      if (count > ARGUMENTS_MAX) return
+      value(plain(text.slice(0, 300)))
+      for (const literal of literalsIn(text.slice(0, 2_000)).slice(0, 10)) value(literal)
+    })
+    bounded(memory.values, VALUES_MAX)
+  }
+  const recent = memory.calls.filter((other) => other.event.time >= event.time || isLate(other.event.time, event.time))
+  memory.calls = [...recent, ...((event.argsBytes ?? 0) > CALL_BYTES_MAX ? [] : [call])].slice(-CALLS_MAX)
+}
+
+/** The first order that this call follows and that nothing was told of yet in this grade. */
+function* following(memory: Memory, orders: readonly Order[], event: McpEvent, hours: number): Generator<Output> {
+  const act = actOf(event)
+  const server = event.serverAlias ?? event.serverKey
+  for (const order of orders) {
+    if (order.eventId === event.eventId || event.time < order.time || Number(event.time - order.time) > hours * 3.6e12) continue
+    const followed = followedBy(order, event, act, knownBefore(memory, order))
+    if (!followed) continue
+    const severity = gradeOf(order, followed, act)
+    if (order.told.includes(severity)) continue
+    order.told.push(severity)
+    yield {
+      finding: `${order.eventId} ${severity}`,
+      confidence: order.grade === 'high' ? 0.9 : 0.5,
+      severity,
+      summary: `${event.toolName ?? ''} on ${server} takes ${followed.kind === 'tool' ? 'its place' : followed.what.slice(0, 100)} from a text that ${order.tool || 'a server'} had brought in`,
+      evidence: {
+        server,
+        tool: event.toolName ?? '',
+        followed: `${followed.kind}: ${followed.what.slice(0, 150)}`,
+        pointer: followed.pointer,
+        destination: followed.kind === 'address' ? followed.what.slice(0, 150) : '',
+        excerpt: order.excerpt,
+        grade: order.grade,
+        sourceServer: order.server,
+        sourceTool: order.tool,
+        sourceEvent: order.eventId,
+        sourcePointer: order.pointer,
+        sinkEvent: event.eventId,
+      },
+      events: [order.eventId, event.eventId],
+    }
+    return
+  }
 }
 
 export default defineDetector({
@@ -176,10 +247,10 @@ export default defineDetector({
   scope: 'thread',
   reads: ['request', 'response', 'call', 'notification', 'prompt', 'user_prompt', 'signal:instruction-in-content'],
   memory: {
-    version: 2,
+    version: 3,
     keysMax: 10_000,
     ttlMs: 24 * 3_600_000,
-    initial: (): Memory => ({ orders: [], tools: new Set(), values: new Set(), prompt: '' }),
+    initial: (): Memory => ({ orders: [], tools: new Set(), values: new Set(), prompt: '', calls: [] }),
   },
 
   *inspect({ subject, memories: [memory], settings }) {
@@ -197,42 +268,13 @@ export default defineDetector({
       })
       return
     }
-    for (const order of memory.orders) if (order.eventId === event.eventId && !order.whole) complete(order, texts)
+    const here = memory.orders.filter(({ eventId }) => eventId === event.eventId)
+    for (const order of here) if (!order.whole) complete(order, event, texts)
+    for (const call of here.length > 0 ? memory.calls : [])
+      if (isLate(answeredAt(event), call.event.time)) yield* following(memory, here, call.event, settings.hours)
     if (event.method !== 'tools/call' || event.arguments === undefined) return
-    const act = actOf(event)
-    const server = event.serverAlias ?? event.serverKey
-    for (const order of memory.orders) {
-      if (order.eventId === event.eventId || event.time < order.time || Number(event.time - order.time) > settings.hours * 3.6e12) continue
-      const followed = followedBy(order, event, act, memory)
-      if (!followed) continue
-      const severity = gradeOf(order, followed, act)
-      if (order.told.includes(severity)) continue
-      order.told.push(severity)
-      yield {
-        finding: `${order.eventId} ${severity}`,
-        confidence: order.grade === 'high' ? 0.9 : 0.5,
-        severity,
-        summary: `${event.toolName ?? ''} on ${server} takes ${followed.kind === 'tool' ? 'its place' : followed.what.slice(0, 100)} from a text that ${order.tool || 'a server'} had brought in`,
-        evidence: {
-          server,
-          tool: event.toolName ?? '',
-          followed: `${followed.kind}: ${followed.what.slice(0, 150)}`,
-          pointer: followed.pointer,
-          destination: followed.kind === 'address' ? followed.what.slice(0, 150) : '',
-          excerpt: order.excerpt,
-          grade: order.grade,
-          sourceServer: order.server,
-          sourceTool: order.tool,
-          sourceEvent: order.eventId,
-          sourcePointer: order.pointer,
-          sinkEvent: event.eventId,
-        },
-        events: [order.eventId],
-      }
-      break
-    }
-    // After an order nothing that is used says who wanted it.
-    if (memory.orders.length === 0) use(memory, event)
+    yield* following(memory, memory.orders, event, settings.hours)
+    use(memory, event)
   },
 
   examples: followedExamples,

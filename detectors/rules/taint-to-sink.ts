@@ -1,9 +1,10 @@
 /** Content that came in at one place and goes out at another, followed by fingerprints: also when encoded, cut or put into a longer text. */
 import { z } from 'zod'
-import { severityRank } from '../../schemas/alert.ts'
+import { type Severity, severityRank } from '../../schemas/alert.ts'
 import { defineDetector, type Output, type Subject, type TextPart } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { actOf, type Destination, destinationsOf, literalsOf, repoOf } from '../signals/destinations.ts'
+import { answeredAt, isLate } from '../signals/lateness.ts'
 import { askedFor, type Flow, judge, type Named, type Verdict } from '../signals/outflow.ts'
 import { visibilityOf } from '../signals/sources.ts'
 import { expect, joined, learn, type Match, matchesOf, noSources, payloadOf, type Sources, saidPrints } from '../signals/taint.ts'
@@ -16,11 +17,12 @@ const PROMPTS_MAX = 4
 const PROMPT_CHARS_MAX = 2_000
 const FAILED_MAX = 32
 const RETRY_NS = 300_000_000_000n
-/** Taps send on their own: what came in may arrive after what went out. So late, and so many calls, it is looked at again. */
-const LATE_NS = 10_000_000_000n
+/** What came in may arrive after what went out: so many calls are looked at again. */
 const SINKS_MAX = 4
 const SINK_BYTES_MAX = 16_384
 
+/** `told`: the worst grade of each finding of this call. */
+type Sink = { event: McpEvent; told: Map<string, Severity> }
 type Memory = {
   sources: Sources
   named: Map<string, Named>
@@ -31,7 +33,7 @@ type Memory = {
   /** Tools that failed, and when. */
   failed: Map<string, bigint>
   /** The last calls with arguments, for what arrives late. */
-  sinks: McpEvent[]
+  sinks: Sink[]
 }
 const initial = (): Memory => ({ sources: noSources(), named: new Map(), flagged: [], prompts: [], said: [], failed: new Map(), sinks: [] })
 
@@ -93,6 +95,7 @@ function calculates(event: McpEvent): boolean {
   return Object.entries(args).filter(([name, value]) => typeof value === 'number' && !reference.test(name)).length >= 2
 }
 
+type Told = Extract<Output, { finding: string }> & { severity: Severity }
 type Found = { match: Match; verdict: Verdict; named: Named | undefined }
 
 function worst(memory: Memory, event: McpEvent, destinations: readonly Destination[]): Found | undefined {
@@ -138,7 +141,7 @@ function steered(
   return undefined
 }
 
-function findingOf({ match, verdict, named }: Found, event: McpEvent, destinations: readonly Destination[]): Output {
+function findingOf({ match, verdict, named }: Found, event: McpEvent, destinations: readonly Destination[]): Told {
   const { source, field, transform, matched, tokens, shingles } = match
   const sinkServer = event.serverAlias ?? event.serverKey
   const sinkTool = event.toolName ?? ''
@@ -164,11 +167,11 @@ function findingOf({ match, verdict, named }: Found, event: McpEvent, destinatio
       tokens,
       shingles,
     },
-    events: [...(named ? [named.eventId] : []), source.eventId],
+    events: [...(named ? [named.eventId] : []), source.eventId, event.eventId],
   }
 }
 
-function steeredFinding({ named, destination }: { named: Named; destination: Destination }, event: McpEvent): Output {
+function steeredFinding({ named, destination }: { named: Named; destination: Destination }, event: McpEvent): Told {
   const sinkServer = event.serverAlias ?? event.serverKey
   const sinkTool = event.toolName ?? ''
   const reason = `the recipient stands in a definition of ${named.server}, not in the request`
@@ -191,17 +194,30 @@ function steeredFinding({ named, destination }: { named: Named; destination: Des
       reason,
       content: 'an address',
     },
-    events: [named.eventId],
+    events: [named.eventId, event.eventId],
   }
 }
 
 /** At most one per call: the worst flow, or the recipient that a definition named where that says more. */
-function* findings(memory: Memory, event: McpEvent, destinations: readonly Destination[]): Generator<Output> {
+function* findings(memory: Memory, event: McpEvent, destinations: readonly Destination[]): Generator<Told> {
   const found = worst(memory, event, destinations)
   const grave = found !== undefined && severityRank(found.verdict.severity) >= severityRank('high')
   const led = grave ? undefined : steered(memory, event, destinations)
   if (led) yield steeredFinding(led, event)
   else if (found) yield findingOf(found, event, destinations)
+}
+
+/**
+ * What one call has to say now. An alert keeps the grade that it was first told with: where something that came late
+ * makes the same flow graver, that is an alert of its own.
+ */
+function* news(memory: Memory, { event, told }: Sink, destinations: readonly Destination[]): Generator<Output> {
+  for (const output of findings(memory, event, destinations)) {
+    const before = told.get(output.finding)
+    const raised = before !== undefined && severityRank(output.severity) > severityRank(before)
+    if (before === undefined || raised) told.set(output.finding, output.severity)
+    yield raised ? { ...output, finding: `${output.finding} raised` } : output
+  }
 }
 
 const eventOf = (subject: Subject): McpEvent | undefined => (subject.kind === 'event' ? subject.event : undefined)
@@ -238,7 +254,7 @@ export default defineDetector({
   settings: z.object({ ownDestinations: z.array(z.string()).default([]) }),
   scope: 'thread',
   reads: ['request', 'response', 'call', 'user_prompt', 'signal:instruction-in-content'],
-  memory: { version: 1, keysMax: 5_000, ttlMs: 24 * 3_600_000, initial },
+  memory: { version: 2, keysMax: 5_000, ttlMs: 24 * 3_600_000, initial },
 
   *inspect({ subject, memories: [memory], settings }) {
     if (!memory) return
@@ -256,8 +272,9 @@ export default defineDetector({
       const own = destinations.some(({ value }) =>
         settings.ownDestinations.some((end) => value === end || value.endsWith(`@${end}`) || value.endsWith(`.${end}`)),
       )
-      if (!own) yield* findings(memory, event, destinations)
-      if (!own && (event.argsBytes ?? 0) <= SINK_BYTES_MAX) memory.sinks.push(event)
+      const sink: Sink = { event, told: new Map() }
+      if (!own) yield* news(memory, sink, destinations)
+      if (!own && (event.argsBytes ?? 0) <= SINK_BYTES_MAX) memory.sinks.push(sink)
       if (memory.sinks.length > SINKS_MAX) memory.sinks.shift()
       expect(memory.sources, event)
     } else if (event.method === 'resources/read' && event.kind !== 'response') expect(memory.sources, event)
@@ -266,9 +283,7 @@ export default defineDetector({
       if (memory.failed.size > FAILED_MAX) memory.failed.delete(memory.failed.keys().next().value as string)
     }
     remember(memory, event, subject.texts)
-    for (const sink of memory.sinks) {
-      if (sink.time > event.time && sink.time - event.time < LATE_NS) yield* findings(memory, sink, destinationsOf(sink))
-    }
+    for (const sink of memory.sinks) if (isLate(answeredAt(event), sink.event.time)) yield* news(memory, sink, destinationsOf(sink.event))
   },
 
   examples: taintExamples,

@@ -17,6 +17,32 @@ export const relayExamples: readonly Example[] = [
     fires: [1, 2],
   },
   {
+    name: 'the same, where the tap of the source sends later',
+    story: story(
+      calls('dev', 'index', { context: 'see ⟦secret:github-token:00000000000000aa⟧' }, 'ok', { t: 5 }),
+      calls('fs', 'read_file', { path: 'notes.txt' }, 'key ⟦secret:github-token:00000000000000aa⟧', { t: 3 }),
+      calls('web', 'post', { text: '⟦secret:github-token:00000000000000aa⟧' }, 'ok', { t: 6 }),
+    ),
+    fires: [0, 3, 3, 4],
+  },
+  {
+    name: 'a late answer does not say who held first what the user had said',
+    story: story(
+      { ...host('user_prompt', { text: 'use ⟦secret:fly-token:1111111111111111⟧' }), t: 1 },
+      calls('fly', 'deploy', { token: '⟦secret:fly-token:1111111111111111⟧' }, 'ok', { t: 5 }),
+      calls('fs', 'read_file', { path: 'a' }, '⟦secret:fly-token:1111111111111111⟧', { t: 3 }),
+    ),
+    fires: [],
+  },
+  {
+    name: 'too late to have been overtaken: whoever sent it held it first',
+    story: story(
+      calls('http', 'send_request', { headers: { Authorization: '⟦secret:github-token:00000000000000ac⟧' } }, 'ok', { t: 60 }),
+      calls('fs', 'read_file', { path: 'a' }, '⟦secret:github-token:00000000000000ac⟧', { t: 3 }),
+    ),
+    fires: [0],
+  },
+  {
     name: 'a key is mailed by the server that returned it',
     story: story(
       calls('suite', 'read_note', { id: 1 }, 'key ⟦secret:stripe-key:00000000000000bb⟧'),
