@@ -11,7 +11,7 @@ import type { McpEvent } from '../schemas/event.ts'
 import { type ContentPass, createContentPass } from './content.ts'
 import { createKeep, type Keep } from './keep.ts'
 import { createMemory } from './memory.ts'
-import { type EngineState, piecesOf, stateOf } from './snapshot.ts'
+import { heldPieces, memoryPieces, stateOf } from './snapshot.ts'
 import { textsOf } from './texts.ts'
 import { createThreads } from './threads.ts'
 import { alertOf, type EventSubject, factOf, type Origin, originOf, signalOf, statementOf } from './verdicts.ts'
@@ -38,8 +38,8 @@ export type Engine = Readonly<{
   event: (event: McpEvent) => Verdicts
   fact: (fact: Fact) => Verdicts
   snapshot: () => Uint8Array
-  /** The snapshot in pieces; no event and no fact until the last is taken. */
-  pieces: () => Generator<Uint8Array>
+  /** The snapshot in pieces: no event and no fact until the last of `held` is taken; `rest` is true to this moment whatever comes. One at a time. */
+  freeze: () => Readonly<{ held: Generator<Uint8Array>; rest: Generator<Uint8Array> }>
   stats: () => EngineStats
 }>
 /** Detectors with their settings and patterns compiled: made once, shared by the engines of all partitions. */
@@ -109,19 +109,16 @@ function openState(ready: readonly Ready[], snapshot: Uint8Array | undefined) {
   const recent = createKeep<true>(RECENT_MAX, from?.recent)
   const alerts = createKeep<true>(ALERTS_MAX, from?.alerts)
   const said = createKeep<true>(SAID_MAX, from?.said)
-  const state = (): EngineState => ({
-    memory: memory.state(),
-    threads: threads.state(),
-    recent: recent.state(),
-    alerts: alerts.state(),
-    said: said.state(),
+  const freeze = () => ({
+    held: heldPieces({ threads: threads.state(), recent: recent.state(), alerts: alerts.state(), said: said.state() }),
+    rest: memoryPieces(memory.freeze()),
   })
-  return { memory, threads, recent, alerts, said, state }
+  return { memory, threads, recent, alerts, said, freeze }
 }
 
 export function createEngine({ prepared, snapshot, onError }: EngineOptions): Engine {
   const { ready, readers, content, owners } = prepared
-  const { memory, threads, recent, alerts, said, state } = openState(ready, snapshot)
+  const { memory, threads, recent, alerts, said, freeze } = openState(ready, snapshot)
   const stats: EngineStats = {
     events: 0,
     duplicates: 0,
@@ -205,8 +202,8 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
       run({ kind: 'fact', fact }, [], verdicts, 0)
       return verdicts
     },
-    snapshot: () => Buffer.concat([...piecesOf(state())]),
-    pieces: () => piecesOf(state()),
+    freeze,
+    snapshot: () => Buffer.concat(Object.values(freeze()).flatMap((pieces) => [...pieces])),
     stats: () => ({ ...stats, windowsSkipped: content.windowsSkipped() }),
   }
 }

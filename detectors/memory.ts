@@ -2,13 +2,20 @@
 import type { AnyDetector } from '../schemas/detector.ts'
 import { createKeep, type Keep, type KeepState } from './keep.ts'
 
-type Slot = { value: unknown; last: bigint }
+/** `due`: its generation while a snapshot that holds it has not yet written it, 1 the young and 2 the old. */
+type Slot = { value: unknown; last: bigint; due?: number }
 export type MemoryState = Map<string, { version: number; slots: KeepState<Slot> }>
+/** A memory as it was at one moment, while events go on to change it. */
+export type Frozen = Readonly<{
+  parts: readonly Readonly<{ id: string; version: number; evicted: number; slots: readonly (readonly [string, Slot])[] }>[]
+  /** Called with what is about to change and was not yet written, as it was. */
+  onChange: (tell: ((id: string, key: string, slot: Slot) => void) | undefined) => void
+}>
 export type Memory = Readonly<{
   /** The memories of these keys, in order; a new or outlived one starts from `initial()`. */
   recall: (detector: AnyDetector, keys: readonly string[], time: bigint) => readonly unknown[]
   evicted: () => ReadonlyMap<string, number>
-  state: () => MemoryState
+  freeze: () => Frozen
 }>
 
 const nothing: readonly unknown[] = []
@@ -16,6 +23,7 @@ const nothing: readonly unknown[] = []
 export function createMemory(detectors: readonly AnyDetector[], from?: MemoryState): Memory {
   const keeps = new Map<string, Keep<Slot>>()
   const lifetimes = new Map<string, bigint>()
+  let changing: ((id: string, key: string, slot: Slot) => void) | undefined
   for (const { id, memory } of detectors) {
     if (!memory) continue
     const saved = from?.get(id)
@@ -32,6 +40,7 @@ export function createMemory(detectors: readonly AnyDetector[], from?: MemorySta
       const found: unknown[] = []
       for (const key of keys) {
         const slot = keep.get(key)
+        if (changing && slot?.due) changing(detector.id, key, slot)
         if (slot && time - slot.last < lifetime) {
           if (time > slot.last) slot.last = time
           found.push(slot.value)
@@ -44,11 +53,18 @@ export function createMemory(detectors: readonly AnyDetector[], from?: MemorySta
       return found
     },
     evicted: () => new Map([...keeps].map(([id, keep]) => [id, keep.evicted()])),
-    state: () =>
-      new Map(
-        detectors
-          .filter(({ memory }) => memory)
-          .map(({ id, memory }) => [id, { version: memory?.version ?? 0, slots: (keeps.get(id) as Keep<Slot>).state() }]),
-      ),
+    freeze: () => ({
+      parts: detectors.flatMap(({ id, memory }) => {
+        const keep = keeps.get(id)
+        if (!memory || !keep) return []
+        const { young, old, evicted } = keep.state()
+        for (const slot of young.values()) slot.due = 1
+        for (const slot of old.values()) slot.due = 2
+        return [{ id, version: memory.version, evicted, slots: [...young, ...old] }]
+      }),
+      onChange: (tell) => {
+        changing = tell
+      },
+    }),
   }
 }

@@ -1,10 +1,10 @@
 /**
  * The state of an engine as bytes and back: in pieces of bounded size, so that whoever saves it can let others work between two.
- * Nothing may change the state until the last piece is taken.
+ * `held` is taken before anything changes; the memories of detectors are `rest`: each is written before it changes, or in its turn.
  */
 import v8 from 'node:v8'
 import type { KeepState } from './keep.ts'
-import type { MemoryState } from './memory.ts'
+import type { Frozen, MemoryState } from './memory.ts'
 import type { ThreadsState } from './threads.ts'
 
 export type EngineState = {
@@ -32,44 +32,84 @@ const framed = (piece: Opening | Entries): Uint8Array => {
   return frame
 }
 
+type Piece = Omit<Entries, 'old'>
+
+/** Entries a piece: as many of the next as came near the size that is wanted of the last. */
+function* sized(entries: Iterable<readonly [string, unknown]>, old: boolean, shared?: Map<unknown, number>): Generator<Uint8Array> {
+  let most = firstEntries
+  let waiting: (readonly [string, unknown])[] = []
+  for (const entry of entries) {
+    waiting.push(entry)
+    if (waiting.length < most) continue
+    const bytes = framed({ old, ...pieceOf(waiting, shared) })
+    yield bytes
+    most = Math.max(1, Math.min(entriesMax, most * 4, Math.floor((most * pieceBytes) / bytes.length)))
+    waiting = []
+  }
+  if (waiting.length > 0) yield framed({ old, ...pieceOf(waiting, shared) })
+}
+
 /** `shared`: one object may stand under several keys, and has to be one object again. */
-function* keepPieces(opening: Opening, state: KeepState<unknown>, shared?: Map<unknown, number>): Generator<Uint8Array> {
-  yield framed(opening)
-  let entries = firstEntries
-  for (const [age, map] of [state.young, state.old].entries()) {
-    let keys: string[] = []
-    let values: unknown[] = []
-    let fresh: unknown[] = []
-    const piece = () => framed({ old: age === 1, keys, ...(values.length > 0 ? { values } : {}), ...(shared ? { fresh } : {}) })
-    for (const [key, value] of map) {
-      keys.push(key)
-      if (shared) {
-        let place = shared.get(value)
-        if (place === undefined) {
-          place = shared.size
-          shared.set(value, place)
-          fresh.push(value)
-        }
-        values.push(place)
-      } else if (value !== true) values.push(value)
-      if (keys.length < entries) continue
-      const bytes = piece()
-      yield bytes
-      // As many as came near the size that is wanted.
-      entries = Math.max(1, Math.min(entriesMax, entries * 4, Math.floor((entries * pieceBytes) / bytes.length)))
-      keys = []
-      values = []
-      fresh = []
-    }
-    if (keys.length > 0) yield piece()
+function pieceOf(entries: readonly (readonly [string, unknown])[], shared: Map<unknown, number> | undefined): Piece {
+  const keys = entries.map(([key]) => key)
+  if (!shared) return entries.every(([, value]) => value === true) ? { keys } : { keys, values: entries.map(([, value]) => value) }
+  const fresh: unknown[] = []
+  const values = entries.map(([, value]) => {
+    const known = shared.get(value)
+    if (known !== undefined) return known
+    fresh.push(value)
+    shared.set(value, shared.size)
+    return shared.size - 1
+  })
+  return { keys, values, fresh }
+}
+
+function* keepPieces(name: string, { young, old, evicted }: KeepState<unknown>, shared?: Map<unknown, number>): Generator<Uint8Array> {
+  yield framed({ name, evicted })
+  yield* sized(young, false, shared)
+  yield* sized(old, true, shared)
+}
+
+/** What may not change while it is taken; it is small. */
+export function* heldPieces({ threads, recent, alerts, said }: Omit<EngineState, 'memory'>): Generator<Uint8Array> {
+  const shared = new Map<unknown, number>()
+  for (const [name, keep] of Object.entries(threads)) yield* keepPieces(name, keep, shared)
+  for (const [name, keep] of Object.entries({ recent, alerts, said })) yield* keepPieces(name, keep)
+}
+
+type Slots = Frozen['parts'][number]['slots']
+const youngDue = 1
+
+/** Those still to be written, of one generation; whoever takes one writes it before anything else happens. */
+function* dueOf(slots: Slots, due: number): Generator<readonly [string, unknown]> {
+  for (const [key, slot] of slots) {
+    if (slot.due !== due) continue
+    slot.due = 0
+    yield [key, { value: slot.value, last: slot.last }]
   }
 }
 
-export function* piecesOf({ memory, threads, recent, alerts, said }: EngineState): Generator<Uint8Array> {
-  for (const [name, { version, slots }] of memory) yield* keepPieces({ name, version, evicted: slots.evicted }, slots)
-  const shared = new Map<unknown, number>()
-  for (const [name, keep] of Object.entries(threads)) yield* keepPieces({ name, evicted: keep.evicted }, keep, shared)
-  for (const [name, keep] of Object.entries({ recent, alerts, said })) yield* keepPieces({ name, evicted: keep.evicted }, keep)
+/** The memories as they were when they were frozen, whatever happens between two pieces. */
+export function memoryPieces({ parts, onChange }: Frozen): Generator<Uint8Array> {
+  const early = new Map<string, Uint8Array[]>()
+  onChange((id, key, slot) => {
+    const { due, value, last } = slot
+    slot.due = 0
+    const piece = framed({ old: due !== youngDue, keys: [key], values: [{ value, last }] })
+    const known = early.get(id)
+    if (known) known.push(piece)
+    else early.set(id, [piece])
+  })
+  return (function* () {
+    for (const { id, version, evicted, slots } of parts) {
+      yield framed({ name: id, version, evicted })
+      yield* sized(dueOf(slots, youngDue), false)
+      yield* sized(dueOf(slots, youngDue + 1), true)
+      yield* early.get(id) ?? []
+      early.delete(id)
+    }
+    onChange(undefined)
+  })()
 }
 
 /** All pieces, one after another. */

@@ -43,7 +43,7 @@ type Seat = {
   saved: number
   turn: Promise<void>
   /** A snapshot that is on its way to the disk. */
-  writing: boolean
+  writing: Promise<void> | undefined
 }
 
 async function openSeat({ checkpoints, prepared, onError, checkpointMs = CHECKPOINT_MS }: WorkerOptions, partition: number): Promise<Seat> {
@@ -58,21 +58,21 @@ async function openSeat({ checkpoints, prepared, onError, checkpointMs = CHECKPO
     // The first checkpoint is early, so that short lives do not replay the same records again and again.
     saved: performance.now() - checkpointMs + Math.min(checkpointMs, FIRST_CHECKPOINT_MS),
     turn: Promise.resolve(),
-    writing: false,
+    writing: undefined,
   }
 }
 
-/** In pieces, with room for others between them; the partition's turn is held meanwhile, so that all pieces are of one state. */
-async function snapshotOf(engine: Engine): Promise<Uint8Array> {
+/** With room for others between pieces. */
+async function collected(some: Iterable<Uint8Array>): Promise<Uint8Array[]> {
   const pieces: Uint8Array[] = []
   let from = performance.now()
-  for (const piece of engine.pieces()) {
+  for (const piece of some) {
     pieces.push(piece)
     if (performance.now() - from < BLOCK_MS) continue
     await setImmediate()
     from = performance.now()
   }
-  return joined(pieces)
+  return pieces
 }
 
 /** As one, copied a few megabytes at a time. */
@@ -98,24 +98,23 @@ function inTurn(one: Seat, work: () => Promise<void>): Promise<void> {
 }
 
 function saver({ checkpoints, onError }: WorkerOptions) {
-  /** Resolves when the state is taken; `durable` when it is on the disk. */
+  /** Resolves when events may go on; `durable` when the state of that moment is on the disk. */
   const take = async (partition: number, one: Seat): Promise<{ durable: Promise<void> }> => {
     one.subjects = 0
     one.saved = performance.now()
     if (!checkpoints) return { durable: Promise.resolve() }
-    one.writing = true
-    try {
-      const snapshot = await snapshotOf(one.engine)
-      const durable = checkpoints.save(partition, { positions: new Map(one.positions), snapshot })
-      return {
-        durable: durable.finally(() => {
-          one.writing = false
-        }),
-      }
-    } catch (error) {
-      one.writing = false
-      throw error
-    }
+    await one.writing?.catch(() => {}) // one at a time
+    const { held, rest } = one.engine.freeze()
+    const positions = new Map(one.positions)
+    const first = await collected(held)
+    const durable = (async () => {
+      const snapshot = await joined([...first, ...(await collected(rest))])
+      await checkpoints.save(partition, { positions, snapshot })
+    })()
+    one.writing = durable.finally(() => {
+      one.writing = undefined
+    })
+    return { durable: one.writing }
   }
   const save = async (partition: number, one: Seat) => {
     const { durable } = await take(partition, one)
@@ -124,7 +123,7 @@ function saver({ checkpoints, onError }: WorkerOptions) {
   /** Without waiting for the disk: what cannot be saved now is replayed from the checkpoint before. */
   const saveAside = async (partition: number, one: Seat) => {
     const failed = (error: unknown) => onError?.('checkpoint', error)
-    if (one.writing) return
+    if (one.writing !== undefined) return
     try {
       const { durable } = await take(partition, one)
       durable.catch(failed)

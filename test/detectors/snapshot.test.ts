@@ -1,7 +1,10 @@
 /** An engine’s state goes through bytes in pieces of bounded size and comes back as it was. */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { type EngineState, piecesOf, stateOf } from '../../detectors/snapshot.ts'
+import fc from 'fast-check'
+import { createMemory, type Frozen, type MemoryState } from '../../detectors/memory.ts'
+import { type EngineState, heldPieces, memoryPieces, stateOf } from '../../detectors/snapshot.ts'
+import type { AnyDetector } from '../../schemas/detector.ts'
 
 const keep = <V>(young: readonly (readonly [string, V])[], old: readonly (readonly [string, V])[] = [], evicted = 0) => ({
   young: new Map(young),
@@ -47,7 +50,24 @@ function state(slots = 3): EngineState {
     said: keep<true>([['s', true]]),
   }
 }
-const there = (from: EngineState) => stateOf(Buffer.concat([...piecesOf(from)]))
+const frozen = (memory: MemoryState): Frozen => ({
+  parts: [...memory].map(
+    ([
+      id,
+      {
+        version,
+        slots: { young, old, evicted },
+      },
+    ]) => {
+      for (const slot of young.values()) slot.due = 1
+      for (const slot of old.values()) slot.due = 2
+      return { id, version, evicted, slots: [...young, ...old] }
+    },
+  ),
+  onChange: () => undefined,
+})
+const piecesOf = (from: EngineState) => [...heldPieces(from), ...memoryPieces(frozen(from.memory))]
+const there = (from: EngineState) => stateOf(Buffer.concat(piecesOf(from)))
 
 it('comes back equal, in the same order, whatever the keys are', () => {
   for (const slots of [0, 1, 15, 16, 17, 1_000]) {
@@ -57,7 +77,7 @@ it('comes back equal, in the same order, whatever the keys are', () => {
       [...(back.memory.get('loop')?.slots.young.keys() ?? [])],
       [...(state(slots).memory.get('loop')?.slots.young.keys() ?? [])],
     )
-    assert.deepEqual(there(back), back)
+    assert.deepEqual(there(back), state(slots))
   }
 })
 
@@ -69,7 +89,38 @@ it('a thread that stands under several keys is one thread again', () => {
 })
 
 it('no piece is large, however much there is', () => {
-  const sizes = [...piecesOf(state(20_000))].map(({ length }) => length)
+  const sizes = piecesOf(state(20_000)).map(({ length }) => length)
   assert.ok(sizes.reduce((sum, size) => sum + size, 0) > 5_000_000)
   assert.ok(Math.max(...sizes) < 600_000, `${Math.max(...sizes)}`)
+})
+
+const remembering = (id: string): AnyDetector =>
+  ({ id, memory: { version: 1, keysMax: 12, ttlMs: 60_000, initial: () => ({ seen: [] as number[] }) } }) as never
+const detectors = ['one', 'two'].map(remembering)
+
+it('what goes on while the pieces are taken changes nothing in them', () => {
+  const act = fc.record({ who: fc.nat({ max: 1 }), key: fc.nat({ max: 20 }), time: fc.nat({ max: 100_000 }), pieces: fc.nat({ max: 2 }) })
+  const acts = fc.array(act, { maxLength: 60 })
+  fc.assert(
+    fc.property(acts, acts, (before, after) => {
+      const memory = createMemory(detectors)
+      const use = ({ who, key, time }: { who: number; key: number; time: number }) => {
+        const [value] = memory.recall(detectors[who] as AnyDetector, [`k${key}`], BigInt(time) * 1_000_000n)
+        ;(value as { seen: number[] }).seen.push(time)
+      }
+      before.forEach(use)
+      const still = Buffer.concat([...memoryPieces(memory.freeze())])
+      const rest = memoryPieces(memory.freeze())
+      const pieces: Uint8Array[] = []
+      for (const one of after) {
+        use(one)
+        for (let taken = 0; taken < one.pieces; taken += 1) {
+          const piece = rest.next()
+          if (!piece.done) pieces.push(piece.value)
+        }
+      }
+      assert.deepEqual(stateOf(Buffer.concat([...pieces, ...rest])).memory, stateOf(still).memory)
+    }),
+    { numRuns: 500 },
+  )
 })
