@@ -53,6 +53,8 @@ const names = new Map<string, string>([
   ['T1550', 'Use Alternate Authentication Material'],
   ['T1552.001', 'Credentials In Files'],
   ['T1552.005', 'Cloud Instance Metadata API'],
+  ['T1562.006', 'Impair Defenses: Indicator Blocking'],
+  ['T1562.008', 'Impair Defenses: Disable or Modify Cloud Logs'],
   ['T1563', 'Remote Service Session Hijacking'],
   ['T1567', 'Exfiltration Over Web Service'],
   ['T1659', 'Content Injection'],
