@@ -8,6 +8,7 @@ import { openStore } from '../../api/store/connect.ts'
 import { type Load, startLoad } from './load.ts'
 import { createOracle, type Oracle } from './oracle.ts'
 import { ask, enginesAlive, enginesOf, healthOf, type Product, startProduct } from './product.ts'
+import { randomOf } from './random.ts'
 
 export type Rounds = Readonly<{ mainKills: number; engineKills: number; seed: number; say?: (line: string) => void }>
 export type Outcome = Readonly<{
@@ -27,15 +28,6 @@ export type Outcome = Readonly<{
 
 const drainMsMax = 120_000
 const orphanMsMax = 15_000
-
-/** The same moments for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
 
 export async function killRounds(rounds: Rounds): Promise<Outcome> {
   const dataDir = mkdtempSync(join(tmpdir(), 'lapwing-kill-'))

@@ -11,6 +11,7 @@ import { openStore, type Store } from '../../api/store/connect.ts'
 import { startLoad } from '../faults/load.ts'
 import { createOracle, type Oracle } from '../faults/oracle.ts'
 import { ask, freePorts, healthOf, startProduct } from '../faults/product.ts'
+import { randomOf } from '../faults/random.ts'
 import { whatIsMissing } from './broker.ts'
 import { type Cluster, openCluster } from './cluster.ts'
 import { freshTally, type Member, revive, spoil } from './faults.ts'
@@ -18,14 +19,6 @@ import { freshTally, type Member, revive, spoil } from './faults.ts'
 const skip = await whatIsMissing()
 const minutes = Number(process.env['CLUSTER_MINUTES'] ?? 10)
 const settleMsMax = 240_000
-
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
 
 /** What is owed may take a while to arrive; what is wrong for good stays wrong. */
 async function settled(oracle: Oracle, store: Store) {
