@@ -16,12 +16,16 @@ export type Health = Readonly<{
   lags: () => Promise<Readonly<Record<string, number>>>
 }>
 
+const flow = ['collect', 'joiner', 'detect', 'store', 'outputs']
+/** Consumer groups in order of flow: what one publishes the next reads. */
+export const inOrder = (groups: ReadonlyMap<string, Running>) => [...groups].sort(([a], [b]) => flow.indexOf(a) - flow.indexOf(b))
+
 export function createHealth(vitals: readonly Vital[], groups: ReadonlyMap<string, Running>): Health {
   const started = Date.now()
   let known: Record<string, number> = {}
   const lags = async () => {
     const entries = await Promise.all(
-      [...groups].map(
+      inOrder(groups).map(
         async ([group, running]) => [group, [...(await running.lag()).values()].reduce((sum, lag) => sum + Number(lag), 0)] as const,
       ),
     )

@@ -8,7 +8,7 @@ import type { Verdicts } from '../detectors/engine.ts'
 import type { Running } from '../schemas/bus.ts'
 import type { Config, Role } from '../schemas/config.ts'
 import { Fault } from '../schemas/errors.ts'
-import { createHealth, type Health, type Sample } from './health.ts'
+import { createHealth, type Health, inOrder, type Sample } from './health.ts'
 import { startMonitor } from './monitor.ts'
 import { type Ops, openOps } from './ops.ts'
 import { type Base, openBase } from './roles/base.ts'
@@ -131,9 +131,8 @@ const connectOf = (collect: Collect | undefined) => ({
 
 /** In order of flow: what one stage publishes is waited for at the next. */
 async function settled(groups: ReadonlyMap<string, Running>): Promise<void> {
-  const inOrder = ['joiner', 'detect', 'store', 'outputs'].flatMap((group) => groups.get(group) ?? [])
   for (let quiet = 0; quiet < 2; ) {
-    const lags = await Promise.all(inOrder.map((group) => group.lag()))
+    const lags = await Promise.all(inOrder(groups).map(([, group]) => group.lag()))
     quiet = lags.every((lag) => [...lag.values()].every((waiting) => waiting === 0n)) ? quiet + 1 : 0
     if (quiet < 2) await new Promise((resolve) => setTimeout(resolve, settlePollMs))
   }
