@@ -2,7 +2,7 @@
  * Bus in, engine, bus out: one engine per assigned partition reads that partition of `mcp.events` and `mcp.facts`.
  * Verdicts are durable before the position moves; a crash between the two replays, and deterministic ids absorb it.
  */
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { type Bus, type Part, type PartId, partId, type Rec, type Running, type StoredRec } from '../schemas/bus.ts'
 import { decodeEvent, decodeFact, encodeFact, encodeVerdict, type Verdict } from '../schemas/codec.ts'
 import type { Fact } from '../schemas/detector.ts'
@@ -16,6 +16,7 @@ const CHECKPOINT_MS = 30_000
 const FIRST_CHECKPOINT_MS = 3_000
 /** So long an alert of another partition may wait for a piece of a checkpoint. */
 const BLOCK_MS = 4
+const REST_MS = 36
 
 export type WorkerOptions = Readonly<{
   bus: Bus
@@ -44,6 +45,8 @@ type Seat = {
   turn: Promise<void>
   /** A snapshot that is on its way to the disk. */
   writing: Promise<void> | undefined
+  /** Somebody waits for it. */
+  hurried: boolean
 }
 
 async function openSeat({ checkpoints, prepared, onError, checkpointMs = CHECKPOINT_MS }: WorkerOptions, partition: number): Promise<Seat> {
@@ -59,17 +62,18 @@ async function openSeat({ checkpoints, prepared, onError, checkpointMs = CHECKPO
     saved: performance.now() - checkpointMs + Math.min(checkpointMs, FIRST_CHECKPOINT_MS),
     turn: Promise.resolve(),
     writing: undefined,
+    hurried: false,
   }
 }
 
-/** With room for others between pieces. */
-async function collected(some: Iterable<Uint8Array>): Promise<Uint8Array[]> {
+/** With room for others between pieces: `rest` lets them go on. */
+async function collected(some: Iterable<Uint8Array>, rest: () => Promise<unknown> = setImmediate): Promise<Uint8Array[]> {
   const pieces: Uint8Array[] = []
   let from = performance.now()
   for (const piece of some) {
     pieces.push(piece)
     if (performance.now() - from < BLOCK_MS) continue
-    await setImmediate()
+    await rest()
     from = performance.now()
   }
   return pieces
@@ -99,16 +103,19 @@ function inTurn(one: Seat, work: () => Promise<void>): Promise<void> {
 
 function saver({ checkpoints, onError }: WorkerOptions) {
   /** Resolves when events may go on; `durable` when the state of that moment is on the disk. */
-  const take = async (partition: number, one: Seat): Promise<{ durable: Promise<void> }> => {
+  const take = async (partition: number, one: Seat, hurried: boolean): Promise<{ durable: Promise<void> }> => {
     one.subjects = 0
     one.saved = performance.now()
     if (!checkpoints) return { durable: Promise.resolve() }
     await one.writing?.catch(() => {}) // one at a time
+    one.hurried = hurried
     const { held, rest } = one.engine.freeze()
     const positions = new Map(one.positions)
     const first = await collected(held)
     const durable = (async () => {
-      const snapshot = await joined([...first, ...(await collected(rest))])
+      // A tenth of the time, so that no alert waits for it; all of it once somebody does.
+      const gently = () => (one.hurried ? setImmediate() : setTimeout(REST_MS))
+      const snapshot = await joined([...first, ...(await collected(rest, gently))])
       await checkpoints.save(partition, { positions, snapshot })
     })()
     one.writing = durable.finally(() => {
@@ -117,7 +124,8 @@ function saver({ checkpoints, onError }: WorkerOptions) {
     return { durable: one.writing }
   }
   const save = async (partition: number, one: Seat) => {
-    const { durable } = await take(partition, one)
+    one.hurried = true
+    const { durable } = await take(partition, one, true)
     await durable
   }
   /** Without waiting for the disk: what cannot be saved now is replayed from the checkpoint before. */
@@ -125,7 +133,7 @@ function saver({ checkpoints, onError }: WorkerOptions) {
     const failed = (error: unknown) => onError?.('checkpoint', error)
     if (one.writing !== undefined) return
     try {
-      const { durable } = await take(partition, one)
+      const { durable } = await take(partition, one, false)
       durable.catch(failed)
     } catch (error) {
       failed(error)
