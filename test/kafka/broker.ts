@@ -16,7 +16,7 @@ const quick = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'lapwing')
 const home = join(cache, `kafka-${version}`)
 
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+const pom = `<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>lapwing</groupId><artifactId>kafka-for-tests</artifactId><version>1</version>
   <dependencies>
