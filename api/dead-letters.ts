@@ -1,6 +1,6 @@
 /** Dead letters one by one. Not among the named queries: what these answer is for the operator's command line, not for hunters. */
 import { z } from 'zod'
-import { defineQuery, filter, limit, since, until } from '../schemas/query.ts'
+import { before, defineQuery, filter, limit, since, until } from '../schemas/query.ts'
 
 /** Topic, partition, offset and log: the record is the same however often it is refused. A topic has no colon in its name. */
 const idSql = "concat(topic, ':', toString(partition), ':', toString(offset), if(log = '', '', concat(':', log)))"
@@ -32,11 +32,7 @@ export const deadLetters = defineQuery({
     reason: filter,
     since,
     until,
-    before_time: z
-      .string()
-      .regex(/^\d{1,19}$/)
-      .default('7000000000000000000'),
-    before_id: filter,
+    ...before,
     limit: limit(100, 1_001),
   }),
   row: Row.extend({ size: z.number().int() }),

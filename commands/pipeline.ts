@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import type { Store } from '../api/store/connect.ts'
+import { type Catalog, loadCatalog } from '../detectors/catalog.ts'
 import type { Verdicts } from '../detectors/engine.ts'
 import type { Running } from '../schemas/bus.ts'
 import type { Config, Role } from '../schemas/config.ts'
@@ -39,6 +40,7 @@ export type PipelineOptions = Readonly<{
 }>
 
 const settlePollMs = 25
+const nothingLoaded: Catalog = { detectors: [], failed: [] }
 
 export async function openPipeline({ config, version, log, onVerdicts, onFatal }: PipelineOptions): Promise<Pipeline> {
   refuseHalves(config)
@@ -49,8 +51,10 @@ export async function openPipeline({ config, version, log, onVerdicts, onFatal }
   const health = createHealth(base.vitals, base.groups)
   const store = has('store') || has('serve') ? await connectStore(base) : undefined
   if (store && has('store')) await openStoring(base, store)
-  const serve = store && has('serve') ? await openServe(base, store, health) : undefined
-  const detect = has('detect') ? await openDetect(base, onVerdicts) : undefined
+  const catalog = has('serve') || has('detect') ? await loadCatalog() : nothingLoaded
+  for (const failed of catalog.failed) log.error(failed, 'detector did not load')
+  const serve = store && has('serve') ? await openServe(base, store, health, catalog) : undefined
+  if (has('detect')) await openDetect(base, catalog, onVerdicts)
   const collect = has('collect') ? await openCollect(base) : undefined
   base.vitals.push({ name: 'connect', report: () => connectOf(collect), samples: () => [] })
   await watch(base, health, has('store') ? store : undefined, collect)
@@ -60,7 +64,7 @@ export async function openPipeline({ config, version, log, onVerdicts, onFatal }
     ...(serve ? { serve } : {}),
     ...(ops ? { ops: { url: ops.url } } : {}),
     ...(collect ? { collect: { httpUrl: collect.http.url, grpcPort: collect.grpc.port } } : {}),
-    failedDetectors: detect?.failedDetectors ?? [],
+    failedDetectors: catalog.failed,
     settled: () => settled(base.groups),
     health: health.report,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

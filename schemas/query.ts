@@ -47,6 +47,18 @@ export const step = z.coerce.number().int().min(1).max(31_536_000).default(3_600
 /** A filter from a URL: short, and only ever a query parameter. Absent, it is ''. */
 export const filter = z.string().max(300).default('')
 
+/** ns, later than any event. */
+export const endOfTime = '7000000000000000000'
+
+/** The place in a list, newest first, after which a page begins: time in ns and id of the last row shown. Absent, it is the start. */
+export const before = {
+  before_time: z
+    .string()
+    .regex(/^\d{1,19}$/)
+    .default(endOfTime),
+  before_id: filter,
+}
+
 /** `a,b,c` in a URL; absent, it is empty. */
 export const filters = z
   .string()

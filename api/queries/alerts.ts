@@ -1,6 +1,6 @@
 /** The list of alerts, newest first, from a place on. */
 import { z } from 'zod'
-import { defineQuery, filter, filters, limit, since, until } from '../../schemas/query.ts'
+import { before, defineQuery, filter, filters, limit, since, until } from '../../schemas/query.ts'
 import { AlertRow, alertColumns } from '../alert-row.ts'
 
 export default defineQuery({
@@ -14,11 +14,7 @@ export default defineQuery({
     status: filter,
     since,
     until,
-    before_time: z
-      .string()
-      .regex(/^\d{1,19}$/)
-      .default('7000000000000000000'),
-    before_id: filter,
+    ...before,
     limit: limit(100, 1_001),
   }),
   row: AlertRow,

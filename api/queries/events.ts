@@ -4,7 +4,7 @@
  * what it costs. So the page is one value, which the engine finds once; a named subquery would be run at each mention.
  */
 import { z } from 'zod'
-import { defineQuery, filter, filters, limit, since, until } from '../../schemas/query.ts'
+import { before, defineQuery, filter, filters, limit, since, until } from '../../schemas/query.ts'
 import { EventRow, eventColumns } from '../event-row.ts'
 
 export default defineQuery({
@@ -22,11 +22,7 @@ export default defineQuery({
     words: filters,
     since,
     until,
-    before_time: z
-      .string()
-      .regex(/^\d{1,19}$/)
-      .default('7000000000000000000'),
-    before_id: filter,
+    ...before,
     limit: limit(100, 1_001),
   }),
   row: EventRow,

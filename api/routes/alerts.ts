@@ -15,7 +15,7 @@ import definitionsByHash from '../queries/definitions-by-hash.ts'
 import eventsById from '../queries/events-by-id.ts'
 import type { Ask } from '../tenant.ts'
 import { type App, type Context, page } from './context.ts'
-import { Cursor, pageOf } from './cursor.ts'
+import { beforeOf, Cursor, pageOf } from './cursor.ts'
 import { fillPlaybook } from './playbook.ts'
 
 const alertsMax = 1_000
@@ -106,9 +106,7 @@ function listRoute(app: App, { tenancy }: Context): void {
   const schema = { summary: 'Alerts, newest first', querystring: Filters, response: { 200: page(ShownAlert) } }
   app.get('/v1/alerts', { schema }, async (request) => {
     const { cursor, limit: most, ...rest } = request.query
-    const before =
-      cursor === undefined ? { before_time: '7000000000000000000', before_id: '' } : { before_time: cursor.time, before_id: cursor.id }
-    const rows = await tenancy.ask(request)(listAlerts, { ...rest, ...before, limit: most + 1 })
+    const rows = await tenancy.ask(request)(listAlerts, { ...rest, ...beforeOf(cursor), limit: most + 1 })
     return pageOf(rows, most, shownAlert, ({ time, alert_id }) => ({ time: String(nanosecondsOf(time)), id: alert_id }))
   })
 }

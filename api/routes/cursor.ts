@@ -1,5 +1,6 @@
 /** An opaque place in a list: the sort key of the last item shown. Pages neither repeat nor skip, whatever is added meanwhile. */
 import { z } from 'zod'
+import { endOfTime } from '../../schemas/query.ts'
 
 const Place = z.tuple([z.string().regex(/^\d{1,19}$/), z.string().max(300)])
 export type Place = Readonly<{ time: string; id: string }>
@@ -24,6 +25,9 @@ export const Cursor = z
     return place ?? z.NEVER
   })
   .describe('next_cursor of the page before')
+
+/** As parameters of a query: `before` of schemas/query.ts. */
+export const beforeOf = (cursor: Place | undefined) => ({ before_time: cursor?.time ?? endOfTime, before_id: cursor?.id ?? '' })
 
 /** One row more than asked for was read: it tells whether there is a next page. */
 export function pageOf<T, I>(rows: readonly T[], limit: number, item: (row: T) => I, place: (row: T) => Place) {

@@ -10,7 +10,7 @@ import { deadLetter, deadLetters, placeOf } from '../dead-letters.ts'
 import { notFound, sendProblem } from '../problem.ts'
 import type { Ask } from '../tenant.ts'
 import { type App, type Context, type Desk, page } from './context.ts'
-import { Cursor, pageOf } from './cursor.ts'
+import { beforeOf, Cursor, pageOf } from './cursor.ts'
 
 const lettersMax = 1_000
 const replayMax = 100
@@ -67,8 +67,7 @@ export function deadLetterRoutes(app: App, { tenancy, desk }: Context): void {
   const querystring = z.object({ topic, reason, since, until, limit: limit(100, lettersMax), cursor: Cursor.optional() })
   app.get('/v1/dead-letters', { schema: { summary: 'Dead letters', querystring, response: { 200: page(Letter) } } }, async (request) => {
     const { cursor, limit: most, ...filters } = request.query
-    const before = { before_time: cursor?.time ?? '7000000000000000000', before_id: cursor?.id ?? '' }
-    const rows = await tenancy.ask(request)(deadLetters, { ...filters, ...before, limit: most + 1 })
+    const rows = await tenancy.ask(request)(deadLetters, { ...filters, ...beforeOf(cursor), limit: most + 1 })
     return pageOf(rows, most, named, ({ at, id }) => ({ time: String(nanosecondsOf(at)), id }))
   })
 

@@ -6,7 +6,7 @@ import { notFound } from '../problem.ts'
 import listEvents from '../queries/events.ts'
 import eventsById from '../queries/events-by-id.ts'
 import { type App, type Context, page } from './context.ts'
-import { Cursor, pageOf } from './cursor.ts'
+import { beforeOf, Cursor, pageOf } from './cursor.ts'
 
 const eventsMax = 1_000
 const wordsMax = 8
@@ -43,9 +43,7 @@ export function eventRoutes(app: App, { tenancy }: Context): void {
   const schema = { summary: 'Events, newest first', querystring: Filters, response: { 200: page(ShownEvent) } }
   app.get('/v1/events', { schema }, async (request) => {
     const { cursor, limit: most, q, ...rest } = request.query
-    const before =
-      cursor === undefined ? { before_time: '7000000000000000000', before_id: '' } : { before_time: cursor.time, before_id: cursor.id }
-    const rows = await tenancy.ask(request)(listEvents, { ...rest, ...before, words: wordsOf(q), limit: most + 1 })
+    const rows = await tenancy.ask(request)(listEvents, { ...rest, ...beforeOf(cursor), words: wordsOf(q), limit: most + 1 })
     return pageOf(rows, most, shownEvent, (row) => ({ time: String(nanosecondsOf(row.time)), id: row['lapwing.event.id'] }))
   })
   app.get(

@@ -1,7 +1,7 @@
 /** Role detect: joins spans to calls, and runs the rules, one engine per partition, from their checkpoints on. */
 import { join } from 'node:path'
 import { createJoiner, runJoiner } from '../../collectors/joiner.ts'
-import { type Catalog, loadCatalog } from '../../detectors/catalog.ts'
+import type { Catalog } from '../../detectors/catalog.ts'
 import { openCheckpoints } from '../../detectors/checkpoint.ts'
 import { prepareDetectors, type Verdicts } from '../../detectors/engine.ts'
 import { runWorker, type Worker } from '../../detectors/worker.ts'
@@ -9,12 +9,8 @@ import { hashId } from '../../schemas/ids.ts'
 import { one } from '../health.ts'
 import type { Base } from './base.ts'
 
-export type Detect = Readonly<{ failedDetectors: Catalog['failed'] }>
-
-export async function openDetect(base: Base, onVerdicts?: (verdicts: Verdicts) => void): Promise<Detect> {
+export async function openDetect(base: Base, catalog: Catalog, onVerdicts?: (verdicts: Verdicts) => void): Promise<void> {
   const { bus, config, log, opening, groups, vitals, version } = base
-  const catalog = await loadCatalog()
-  for (const failed of catalog.failed) log.error(failed, 'detector did not load')
   const revision = hashId(
     version,
     bus.id ?? '',
@@ -34,7 +30,6 @@ export async function openDetect(base: Base, onVerdicts?: (verdicts: Verdicts) =
   groups.set('joiner', joining).set('detect', worker)
   vitals.push({ name: 'detectors', report: () => reportOf(worker, catalog.failed), samples: () => samplesOf(worker) })
   vitals.push({ name: 'joiner', report: joiner.stats, samples: () => [] })
-  return { failedDetectors: catalog.failed }
 }
 
 /** All engines together, and what did not load. */

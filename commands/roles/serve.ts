@@ -7,7 +7,7 @@ import { createApi } from '../../api/server.ts'
 import type { Store } from '../../api/store/connect.ts'
 import { createReplay } from '../../collectors/bus/dead-letters.ts'
 import { dashboards } from '../../dashboards/catalog.ts'
-import { loadCatalog } from '../../detectors/catalog.ts'
+import type { Catalog } from '../../detectors/catalog.ts'
 import type { Config } from '../../schemas/config.ts'
 import type { Health } from '../health.ts'
 import type { Base } from './base.ts'
@@ -15,7 +15,7 @@ import { bound } from './listen.ts'
 
 export type Serve = Readonly<{ url: string; token: string }>
 
-export async function openServe(base: Base, store: Store, health: Health): Promise<Serve> {
+export async function openServe(base: Base, store: Store, health: Health, catalog: Catalog): Promise<Serve> {
   const { bus, config, log, opening, groups, vitals, version } = base
   const outbox = opening.use(await openOutbox({ dataDir: config.dataDir, bus, log, outputs: outputsOf(config) }))
   groups.set('outputs', outbox.running)
@@ -36,7 +36,7 @@ export async function openServe(base: Base, store: Store, health: Health): Promi
     token,
     version,
     log,
-    detectors: (await loadCatalog()).detectors,
+    detectors: catalog.detectors,
     dashboards,
     pageDir: fileURLToPath(new URL('../../dashboards/dist/', import.meta.url)),
     health: health.report,

@@ -1,11 +1,11 @@
 /** The Kafka bus keeps the promises of every bus, and those of its own, on a real broker. */
 import { after, before, describe, it } from 'node:test'
 import { busConformance } from '../conformance/bus.ts'
-import { type Brokers, startBrokers, whatIsMissing } from './broker.ts'
+import { type Brokers, whatIsMissing } from './broker.ts'
 import { groupPromises, lossPromises } from './groups.ts'
 import { openBus, prefixOf } from './kafka-tools.ts'
 import { foreignPromises, limitPromises, stallPromises } from './limits.ts'
-import { type KafkaProxy, startProxy } from './proxy.ts'
+import { type KafkaProxy, startProxied } from './proxy.ts'
 import { snapshotPromises } from './snapshots.ts'
 
 const missing = await whatIsMissing()
@@ -15,12 +15,7 @@ else {
     let broker: Brokers
     let proxy: KafkaProxy
     before(async () => {
-      broker = await startBrokers({
-        advertise: async (port) => {
-          proxy = await startProxy(port)
-          return proxy.port
-        },
-      })
+      ;({ broker, proxy } = await startProxied())
     })
     after(async () => {
       await broker[Symbol.asyncDispose]()

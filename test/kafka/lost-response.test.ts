@@ -4,9 +4,9 @@ import { after, before, describe, it } from 'node:test'
 import kafkajs from 'kafkajs'
 import { openAdmin, settled } from '../../collectors/bus/kafka-client.ts'
 import { until } from '../conformance/bus-tools.ts'
-import { type Brokers, startBrokers, whatIsMissing } from './broker.ts'
+import { type Brokers, whatIsMissing } from './broker.ts'
 import { freshPrefix, openBus, readAll } from './kafka-tools.ts'
-import { type KafkaProxy, startProxy } from './proxy.ts'
+import { type KafkaProxy, startProxied } from './proxy.ts'
 
 const repetitions = Number(process.env['LAPWING_LOST_RESPONSES'] ?? 1_000)
 const senders = 50
@@ -30,12 +30,7 @@ else {
     let broker: Brokers
     let proxy: KafkaProxy
     before(async () => {
-      broker = await startBrokers({
-        advertise: async (port) => {
-          proxy = await startProxy(port)
-          return proxy.port
-        },
-      })
+      ;({ broker, proxy } = await startProxied())
     })
     after(async () => {
       await broker[Symbol.asyncDispose]()

@@ -1,6 +1,7 @@
 /** A TCP proxy in front of a broker that can drop one Produce response and hang up: what was stored is not acknowledged. */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { type Brokers, startBrokers } from './broker.ts'
 
 const produceKey = 0
 const fetchKey = 1
@@ -89,4 +90,17 @@ export async function startProxy(target: number): Promise<KafkaProxy> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/** One broker whose clients are told to come through a proxy. */
+export async function startProxied(): Promise<{ broker: Brokers; proxy: KafkaProxy }> {
+  let proxy: KafkaProxy | undefined
+  const broker = await startBrokers({
+    advertise: async (port) => {
+      proxy = await startProxy(port)
+      return proxy.port
+    },
+  })
+  if (!proxy) throw new Error('nobody asked where the broker is')
+  return { broker, proxy }
 }
