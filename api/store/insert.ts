@@ -154,7 +154,7 @@ export async function storeOnce<T>(
     if (missing.length === 0) return added
     // A column costs the engine as much as ten rows of it: those that nobody filled are left out.
     const filled = filledColumns(table, missing)
-    const [query, bytes] = [insertStatement(filled), encodeRows(filled, missing)]
+    const [query, bytes] = [insertStatement(filled), await encodeRows(filled, missing)]
     const token = createHash('sha256').update(`${query}:${round}:`).update(bytes).digest('hex')
     const attempts = await untilKnown(retry, () => send(client, query, bytes, token))
     if (attempts === 1) return added

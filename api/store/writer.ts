@@ -120,7 +120,7 @@ function createGathering({ keep, counts, batchRowsMin, batchRowsMax, tickMs }: G
 }
 
 export async function createWriter(options: WriterOptions): Promise<StoreWriter> {
-  const { bus, store, batchRowsMin = 1_000, batchRowsMax = 5_000, tickMs = 500, now = Date.now } = options
+  const { bus, store, batchRowsMin = 4_000, batchRowsMax = 5_000, tickMs = 500, now = Date.now } = options
   const ending = new AbortController()
   const counts: Counts = { inserts: 0, events: 0, repeats: 0, retries: 0, refused: 0 }
   const retry: Retry = {
