@@ -50,19 +50,29 @@ export function createJoiner({ nodesMax = 50_000, ttlMs = 600_000, now = Date.no
     return call
   }
 
+  const unnamed = createUnnamed()
   function joinAll(events: readonly McpEvent[]): McpEvent[] {
     const time = now()
-    const nodes = events.map((event) => graph.add(nodeOf(event, time), time))
-    for (const [at, node] of nodes.entries()) {
-      const event = events[at] as McpEvent
-      if (node.kind !== 'through') learn(assign(node, event), event)
+    const nodes = events.map((event) => graph.add(nodeOf(event, unnamed(event), time), time))
+    for (let at = 0; at < events.length; at += 1) {
+      const [event, node] = [events[at] as McpEvent, nodes[at] as Node]
+      if (node.kind !== 'through') learn(assign(node, event), event, unnamed(event))
     }
-    return events.map((event, at) => finished(event, nodes[at] as Node))
+    return events.map((event, at) => finished(event, nodes[at] as Node, unnamed(event)))
   }
   return {
     joinAll,
     join: (event) => joinAll([event])[0] as McpEvent,
     stats: () => ({ ...graph.stats(), calls, merged, joined: { ...joined } }),
+  }
+}
+
+/** Whether the sender did not name the server. One source follows another seldom, so its key is kept. */
+function createUnnamed(): (event: McpEvent) => boolean {
+  let [source, key] = ['', unknownServerKey('')]
+  return (event) => {
+    if (event.source !== source) [source, key] = [event.source, unknownServerKey(event.source)]
+    return event.serverKey === key
   }
 }
 
@@ -156,14 +166,14 @@ function unite(call: Call, other: Call | undefined): boolean {
   return true
 }
 
-function learn(call: Call, event: McpEvent): void {
+function learn(call: Call, event: McpEvent, unnamed: boolean): void {
   const { known } = call
   if (event.method !== undefined) {
     known.method ??= event.method
     known.direction ??= event.direction
   }
   known.toolName ??= event.method === undefined ? undefined : event.toolName
-  if (known.serverKey !== undefined || event.serverKey === unknownServerKey(event.source)) return
+  if (known.serverKey !== undefined || unnamed) return
   known.serverKey = event.serverKey
   known.serverAlias = event.serverAlias
   known.serverName = event.serverName
@@ -171,7 +181,7 @@ function learn(call: Call, event: McpEvent): void {
 }
 
 /** What one side cannot know and another said: the method of a framework's span, the server of a client's. */
-function finished(event: McpEvent, node: Node): McpEvent {
+function finished(event: McpEvent, node: Node, unnamed: boolean): McpEvent {
   if (node.kind === 'through' || !node.call) return event
   const { id, known } = currentCall(node.call)
   const out: { -readonly [K in keyof McpEvent]: McpEvent[K] } = { ...event, callObservation: node.number }
@@ -181,7 +191,7 @@ function finished(event: McpEvent, node: Node): McpEvent {
     if (known.direction !== undefined) out.direction = known.direction
   }
   if (event.toolName === undefined && known.toolName !== undefined) out.toolName = known.toolName
-  if (known.serverKey !== undefined && event.serverKey === unknownServerKey(event.source)) {
+  if (known.serverKey !== undefined && unnamed) {
     out.serverKey = known.serverKey
     for (const field of ['serverAlias', 'serverName'] as const) if (known[field] !== undefined) out[field] ??= known[field]
     if (known.serverGrade !== undefined) out.serverGrade = known.serverGrade

@@ -74,7 +74,7 @@ function keyedHashOf(key: Buffer): KeyedHash {
     const message = fits
       ? inner.subarray(0, blockBytes + inner.write(text, blockBytes))
       : Buffer.concat([inner.subarray(0, blockBytes), Buffer.from(text)])
-    hash('sha256', message, 'buffer').copy(outer, blockBytes)
+    outer.write(hash('sha256', message, 'binary'), blockBytes, 'latin1')
     return hash('sha256', outer, 'hex').slice(0, 16)
   }
 }

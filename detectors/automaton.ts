@@ -2,15 +2,17 @@
  * Aho-Corasick as a dense table over few classes of characters: one look-up per character, whatever the number of literals. A
  * character beyond ASCII is two digits of a number, so that many scripts do not widen every row.
  */
-import { SKIPPED } from './fold.ts'
+import { skippedCode } from './fold.ts'
 
 const BEYOND_MAX = 4_096
 /** What the table has for a character of no literal, in every state: back to the beginning. */
 const OTHER = 0
-const skippedCode = SKIPPED.charCodeAt(0)
 
 export type Automaton = Readonly<{
-  /** Calls `found(literal index, end offset)` for every occurrence of every literal in the first `length` units, in order of their ends. */
+  /**
+   * Calls `found(literal index, end offset)` for every occurrence of every literal in the first `length` units, in order of their
+   * ends, longer ones first. Units are folded, or ASCII of either case.
+   */
   walk: (units: Uint16Array, length: number, found: (literal: number, end: number) => void) => void
   states: number
 }>
@@ -29,7 +31,10 @@ function classesOf(literals: readonly string[]): Classes {
   const others = used.filter((unit) => unit >= 128)
   if (others.length > BEYOND_MAX) throw new RangeError('too many different characters in literals')
   const ascii = new Uint8Array(128)
-  for (const [index, unit] of plain.entries()) ascii[unit] = index + 1
+  for (const [index, unit] of plain.entries()) {
+    ascii[unit] = index + 1
+    if (unit >= 97 && unit <= 122) ascii[unit - 32] = index + 1
+  }
   const numbers = new Uint16Array(65_536)
   for (const [index, unit] of others.entries()) numbers[unit] = index + 1
   const base = Math.ceil(Math.sqrt(others.length + 1))
@@ -153,14 +158,42 @@ export function buildAutomaton(literals: readonly string[]): Automaton {
   return {
     states: ends.length,
     walk: (units, length, found) => {
-      let state = 0
+      const reached = { state: 0 }
       for (let at = 0; at < length; at += 1) {
+        if ((units[at] as number) < 128) at = quietWay(plain, rowBits, ascii, units, at, length, reached)
+        if (at === length) return
         const unit = units[at] as number
         if (unit === skippedCode) continue
-        const cell = unit < 128 ? (plain[(state << rowBits) | (ascii[unit] as number)] as number) : far(state, unit)
-        state = cell >> 1
-        if ((cell & 1) !== 0) for (const literal of ends[state] as readonly number[]) found(literal, at + 1)
+        const cell = unit < 128 ? (plain[(reached.state << rowBits) | (ascii[unit] as number)] as number) : far(reached.state, unit)
+        reached.state = cell >> 1
+        if ((cell & 1) !== 0) for (const literal of ends[reached.state] as readonly number[]) found(literal, at + 1)
       }
     },
   }
+}
+
+/**
+ * As far as no literal ends and all is ASCII: says where. A loop without calls and closures stays fast, however many automata
+ * there are.
+ */
+function quietWay(
+  plain: Cells,
+  rowBits: number,
+  ascii: Uint8Array,
+  units: Uint16Array,
+  from: number,
+  length: number,
+  reached: { state: number },
+): number {
+  let { state } = reached
+  let at = from
+  for (; at < length; at += 1) {
+    const unit = units[at] as number
+    if (unit >= 128) break
+    const cell = plain[(state << rowBits) | (ascii[unit] as number)] as number
+    if ((cell & 1) !== 0) break
+    state = cell >> 1
+  }
+  reached.state = state
+  return at
 }

@@ -9,18 +9,17 @@ export type Verifier = Readonly<{
   expression: () => RE2JS
 }>
 
-const letThrough: Sieve = () => true
-
 /** What the sieve understands is valid, and can wait; another expression is compiled at once, so that a fault in it shows when it is loaded. */
 export function createVerifier(source: string): Verifier {
   const compile = () => RE2JS.compile(source, RE2JS.CASE_INSENSITIVE | RE2JS.DOTALL)
   const tree = readPattern(source)
   let compiled = tree === undefined ? compile() : undefined
-  let sieve: Sieve | undefined = tree === undefined ? letThrough : undefined
+  let sieve: Sieve | undefined
   return {
-    possible: (units, from, to) => {
-      sieve ??= (tree && createSieve(tree)) ?? letThrough
-      return sieve(units, from, to)
+    possible: (units, from, to, progress) => {
+      if (!tree) return true
+      sieve ??= createSieve(tree)
+      return sieve(units, from, to, progress)
     },
     expression: () => {
       compiled ??= compile()

@@ -7,7 +7,8 @@ import type { Hit, Pattern, TextPart, TextPosition } from '../schemas/detector.t
 import { Fault } from '../schemas/errors.ts'
 import { buildAutomaton } from './automaton.ts'
 import { createVerifier, type Verifier } from './content-verifier.ts'
-import { fold, foldInto, foldPattern, SKIPPED } from './fold.ts'
+import { noProgress, type Progress } from './content-walk.ts'
+import { type Folded, fold, foldInto, foldPattern, SKIPPED } from './fold.ts'
 
 const WINDOW_MAX = 240
 /** So many candidates of a pattern get a window of their own; then windows are wide and follow each other, so that decoys neither blind nor slow the pass. */
@@ -24,8 +25,7 @@ const UNITS_KEPT_MAX = 262_144
 type Compiled = Readonly<{ id: string; verifier: Verifier | undefined; windowMax: number }>
 /** By literal, the patterns that it leads to at a position. */
 type Owners = (number[] | undefined)[]
-type Folded = Readonly<{ units: Uint16Array; length: number }>
-type Reach = { until: number; windows: number; hits: number }
+type Reach = { until: number; windows: number; hits: number; progress: Progress }
 export type ContentPass = Readonly<{
   /** Hits in order of parts, then of place. `windowsSkipped` counts candidates after the 256th hit of a pattern in a part. */
   scan: (parts: readonly TextPart[]) => Hit[]
@@ -75,9 +75,7 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
   const unitsOf = (text: string): Folded => {
     const { length } = text
     if (length > kept.length && length <= UNITS_KEPT_MAX) kept = new Uint16Array(Math.min(UNITS_KEPT_MAX, length * 2))
-    const units = length <= kept.length ? kept : new Uint16Array(length)
-    foldInto(text, units)
-    return { units, length }
+    return foldInto(text, length <= kept.length ? kept : new Uint16Array(length))
   }
 
   const scanPart = (part: TextPart, hits: Hit[]) => {
@@ -91,7 +89,7 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
     })
 
     function judge(owner: number, length: number, end: number): void {
-      const seen = reach.get(owner) ?? { until: 0, windows: 0, hits: 0 }
+      const seen = reach.get(owner) ?? { until: 0, windows: 0, hits: 0, progress: noProgress() }
       if (seen.windows === 0) reach.set(owner, seen)
       const start = Math.max(0, end - length)
       if (start < seen.until) return
@@ -102,7 +100,7 @@ export function createContentPass(patterns: readonly Pattern[]): ContentPass {
       const candidate = compiled[owner] as Compiled
       const wide = seen.windows >= WINDOWS_PER_PART_MAX
       const to = end + candidate.windowMax * (wide ? WIDE : 1)
-      const hit = verified(candidate, part, folded, { start, end, to, wide })
+      const hit = verified(candidate, part, folded, { start, end, to, wide }, seen.progress)
       seen.windows += 1
       if (hit) {
         seen.until = hit.end
@@ -143,7 +141,13 @@ const isRepeated = ({ position, text }: TextPart): boolean =>
 
 type Place = Readonly<{ start: number; end: number; to: number; wide: boolean }>
 
-function verified(candidate: Compiled, part: TextPart, folded: Folded, { start, end, to, wide }: Place): Hit | undefined {
+function verified(
+  candidate: Compiled,
+  part: TextPart,
+  folded: Folded,
+  { start, end, to, wide }: Place,
+  progress: Progress,
+): Hit | undefined {
   const found = (from: number, to: number): Hit => ({
     pattern: candidate.id,
     part,
@@ -153,10 +157,11 @@ function verified(candidate: Compiled, part: TextPart, folded: Folded, { start, 
   })
   const { verifier } = candidate
   if (!verifier) return found(start, end)
+  const { units } = folded
   const from = Math.max(0, start - candidate.windowMax)
   const until = Math.min(to, folded.length)
-  if (!verifier.possible(folded.units, from, until)) return undefined
-  const window = String.fromCharCode(...folded.units.subarray(from, until))
+  if (!verifier.possible(units, from, until, progress)) return undefined
+  const window = windowOf(folded, from, until)
   // Skipped characters are taken out for the regex, so that zero-width padding does not split a word.
   const plain = window.includes(SKIPPED) ? window.replaceAll(SKIPPED, '') : window
   const expression = verifier.expression()
@@ -171,4 +176,9 @@ function verified(candidate: Compiled, part: TextPart, folded: Folded, { start, 
     if ((wide || matcher.start() < literalTo) && matcher.end() > literalFrom) return found(from + matcher.start(), from + matcher.end())
   }
   return undefined
+}
+
+function windowOf({ units, ascii }: Folded, from: number, to: number): string {
+  const window = String.fromCharCode(...units.subarray(from, to))
+  return ascii ? window.toLowerCase() : window
 }

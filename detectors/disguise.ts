@@ -9,7 +9,6 @@ const RUNS_MAX = 16
 const LEET_MAX = 4_000
 /** A run of spaced letters may begin before where the second look does. */
 const OVERLAP = 64
-const SPACED_MIN = 7
 
 export type Disguised = Readonly<{ layer: string; text: string }>
 
@@ -55,17 +54,16 @@ export function disguisedIn(full: string): Disguised[] {
     add('percent', rewritten(text, 'percent'))
   if (text.includes('&#') && /(?:&#x?[0-9A-Fa-f]{2,5};){6}/.test(text)) add('html', rewritten(text, 'html'))
   if (text.includes('\\u00') && /(?:\\u00[2-7][0-9A-Fa-f]){6}/.test(text)) add('json', rewritten(text, 'json'))
-  // A look into an array costs a third of a look into a string.
-  const units = new Uint16Array(text.length)
-  Buffer.from(units.buffer).write(text, 'utf16le')
+  const units = unitsOf(text)
   const head = look(units, 0, Math.min(text.length, LEET_MAX))
   const rest = text.length > LEET_MAX ? look(units, LEET_MAX - OVERLAP, text.length) : head
   const told = head.told | rest.told
-  const maybeSpaced = head.singles >= SPACED_MIN || rest.singles >= SPACED_MIN || !head.ascii || !rest.ascii
+  const maybeSpaced = head.spaced || rest.spaced || !head.ascii || !rest.ascii
   if (maybeSpaced && piecewise.test(text) && /(?:[\p{L}\p{N}][ ._·-]{1,2}){8}/u.test(text)) add('spaced', closedUp(text))
   if (told & ROTATED && rotatedWords.test(text)) add('rot13', rotated(text))
   if (told & REVERSED && reversedWords.test(text)) add('reversed', [...text].reverse().join(''))
-  if (isLeet(head.ascii ? head : countWords(text.slice(0, LEET_MAX))))
+  const maybeLeet = !head.ascii || isLeet({ words: head.words, mixed: head.mixedMost })
+  if (maybeLeet && isLeet(countWords(text.slice(0, LEET_MAX))))
     add(
       'leet',
       text.replace(/[013457 8@$]/g, (char) => leetLetters.get(char) ?? char),
@@ -75,6 +73,16 @@ export function disguisedIn(full: string): Disguised[] {
   function add(layer: string, inner: string | undefined): void {
     if (inner !== undefined && inner !== text) found.push({ layer, text: inner })
   }
+}
+
+const scratch = new Uint16Array(16_384)
+const scratchBytes = Buffer.from(scratch.buffer)
+/** For one look: read by nobody after it. A look into an array costs a third of a look into a string. */
+function unitsOf(text: string): Uint16Array {
+  const units = text.length <= scratch.length ? scratch : new Uint16Array(text.length)
+  const bytes = units === scratch ? scratchBytes : Buffer.from(units.buffer)
+  bytes.write(text, 'utf16le')
+  return units
 }
 
 const rewritten = (text: string, layer: string): string | undefined =>

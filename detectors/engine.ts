@@ -6,12 +6,12 @@
  */
 import type { Alert } from '../schemas/alert.ts'
 import type { AlertHit, ThreadLink } from '../schemas/codec.ts'
-import type { AnyDetector, Fact, Hit, Output, Scope, Signal, Subject } from '../schemas/detector.ts'
+import type { AnyDetector, Fact, Hit, Output, Signal, Subject } from '../schemas/detector.ts'
 import type { McpEvent } from '../schemas/event.ts'
 import { type ContentPass, createContentPass } from './content.ts'
 import { createKeep, type Keep } from './keep.ts'
-import { createMemory } from './memory.ts'
-import { heldPieces, memoryPieces, stateOf } from './snapshot.ts'
+import { createMemory, type Memory, type MemorySpot } from './memory.ts'
+import { snapshotPieces, stateOf } from './snapshot.ts'
 import { textsOf } from './texts.ts'
 import { createThreads } from './threads.ts'
 import { alertOf, type EventSubject, factOf, type Origin, originOf, signalOf, statementOf } from './verdicts.ts'
@@ -38,13 +38,15 @@ export type Engine = Readonly<{
   event: (event: McpEvent) => Verdicts
   fact: (fact: Fact) => Verdicts
   snapshot: () => Uint8Array
-  /** The snapshot in pieces: no event and no fact until the last of `held` is taken; `rest` is true to this moment whatever comes. One at a time. */
-  freeze: () => Readonly<{ held: Generator<Uint8Array>; rest: Generator<Uint8Array> }>
+  /** The snapshot of this moment in pieces, true whatever comes between two of them. One at a time. */
+  freeze: () => Generator<Uint8Array>
   stats: () => EngineStats
 }>
 /** Detectors with their settings and patterns compiled: made once, shared by the engines of all partitions. */
 export type Prepared = Readonly<{
   ready: readonly Ready[]
+  /** Those that make facts of events. */
+  speakers: readonly Ready[]
   readers: Readers
   content: ContentPass
   /** Pattern → detector. */
@@ -63,25 +65,6 @@ const noHits: readonly Hit[] = []
 const COST_EVERY = 64
 const noKeys: readonly string[] = []
 
-/** Detectors of one scope share one key: it is written, and its hash taken, once for each subject. */
-function defaultKeys(origin: Origin, subject: Subject): (scope: Scope) => readonly string[] {
-  const { tenant, threadId, actor, serverKey } = origin
-  let thread: readonly string[] | undefined
-  let person: readonly string[] | undefined
-  return (scope) => {
-    if (scope === 'thread') {
-      thread ??= [`${tenant}\0${threadId}`]
-      return thread
-    }
-    if (scope === 'actor') {
-      person ??= [`${tenant}\0${actor}`]
-      return person
-    }
-    if (scope === 'server') return [`${tenant}\0${subject.kind === 'fact' ? subject.fact.key : serverKey}`]
-    return scope === 'tenant' ? [tenant] : noKeys
-  }
-}
-
 /** `settings` per detector id are laid over the defaults. */
 export function prepareDetectors(detectors: readonly AnyDetector[], settings?: ReadonlyMap<string, unknown>): Prepared {
   const ready = detectors.map(
@@ -93,6 +76,7 @@ export function prepareDetectors(detectors: readonly AnyDetector[], settings?: R
   )
   return {
     ready,
+    speakers: ready.filter(({ detector }) => detector.facts !== undefined),
     readers: readersBySubject(ready),
     content: createContentPass(detectors.flatMap((detector) => detector.patterns ?? [])),
     owners: new Map(ready.flatMap(({ detector }) => (detector.patterns ?? []).map((pattern) => [pattern.id, detector.id]))),
@@ -109,16 +93,45 @@ function openState(ready: readonly Ready[], snapshot: Uint8Array | undefined) {
   const recent = createKeep<true>(RECENT_MAX, from?.recent)
   const alerts = createKeep<true>(ALERTS_MAX, from?.alerts)
   const said = createKeep<true>(SAID_MAX, from?.said)
-  const freeze = () => ({
-    held: heldPieces({ threads: threads.state(), recent: recent.state(), alerts: alerts.state(), said: said.state() }),
-    rest: memoryPieces(memory.freeze()),
-  })
+  const freeze = () =>
+    snapshotPieces({ threads: threads.state(), recent: recent.state(), alerts: alerts.state(), said: said.state() }, memory.freeze())
   return { memory, threads, recent, alerts, said, freeze }
 }
 
+/** What a detector remembers of a subject; undefined: the subject is none of its own. Keys of threads and actors are shared by many. */
+function createRecall(memory: Memory) {
+  let of: Origin | undefined
+  let thread: MemorySpot | undefined
+  let actor: MemorySpot | undefined
+  return (detector: AnyDetector, subject: Subject, origin: Origin): readonly unknown[] | undefined => {
+    const { tenant, time } = origin
+    if (detector.keys) {
+      const keys = detector.keys(subject)
+      return keys.length === 0 ? undefined : memory.recall(detector, keys, time)
+    }
+    if (of !== origin) {
+      of = origin
+      thread = undefined
+      actor = undefined
+    }
+    if (detector.scope === 'thread') {
+      thread ??= memory.spotOf('thread', tenant, origin.threadId)
+      return memory.recallAt(detector, thread, time)
+    }
+    if (detector.scope === 'actor') {
+      actor ??= memory.spotOf('actor', tenant, origin.actor)
+      return memory.recallAt(detector, actor, time)
+    }
+    if (detector.scope === 'event') return memory.recall(detector, noKeys, time)
+    const key = subject.kind === 'fact' ? subject.fact.key : origin.serverKey
+    return memory.recall(detector, [detector.scope === 'server' ? `${tenant}\0${key}` : tenant], time)
+  }
+}
+
 export function createEngine({ prepared, snapshot, onError }: EngineOptions): Engine {
-  const { ready, readers, content, owners } = prepared
+  const { ready, speakers, readers, content, owners } = prepared
   const { memory, threads, recent, alerts, said, freeze } = openState(ready, snapshot)
+  const memoriesOf = createRecall(memory)
   const stats: EngineStats = {
     events: 0,
     duplicates: 0,
@@ -151,16 +164,14 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
 
   const run = (subject: Subject, hits: readonly Hit[], verdicts: Verdicts, chain: number) => {
     const origin = originOf(subject)
-    const keysOf = defaultKeys(origin, subject)
     const byOwner = hits.length === 0 ? undefined : Map.groupBy(hits, (hit) => owners.get(hit.pattern))
     const timed = stats.events % COST_EVERY === 0
     for (const one of interested(readers, subject)) {
       const { detector, settings } = one
       const from = timed ? performance.now() : 0
       try {
-        const keys = detector.keys ? detector.keys(subject) : keysOf(detector.scope)
-        if (detector.keys && keys.length === 0) continue
-        const memories = memory.recall(detector, keys, origin.time)
+        const memories = memoriesOf(detector, subject, origin)
+        if (memories === undefined) continue
         for (const output of detector.inspect({ subject, hits: byOwner?.get(detector.id) ?? noHits, memories, settings }))
           take(one, output, origin, verdicts, chain)
       } catch (error) {
@@ -177,16 +188,17 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
         stats.duplicates += 1
         return verdicts
       }
-      recent.set(event.eventId, true)
+      recent.add(event.eventId, true)
       stats.events += 1
       const thread = threads.place(event)
-      verdicts.links.push({ eventId: event.eventId, time: event.time, tenant: event.tenant, ...thread })
+      const { threadId, reason, confidence } = thread
+      verdicts.links.push({ eventId: event.eventId, time: event.time, tenant: event.tenant, threadId, reason, confidence })
       const subject = { kind: 'event', event, thread, texts: textsOf(event) } as const
       const hits = content.scan(subject.texts)
-      for (const one of ready) {
-        if (!one.detector.facts || (one.methods && !one.methods.has(event.method ?? ''))) continue
+      for (const one of speakers) {
+        if (one.methods && !one.methods.has(event.method ?? '')) continue
         try {
-          verdicts.facts.push(...factsOf(one, subject, hits, said, stats))
+          speak(one, subject, hits, said, stats, verdicts.facts)
         } catch (error) {
           failed(one.detector.id, error)
         }
@@ -197,29 +209,28 @@ export function createEngine({ prepared, snapshot, onError }: EngineOptions): En
     fact: (fact) => {
       const verdicts = noVerdicts()
       if (recent.has(fact.factId)) return verdicts
-      recent.set(fact.factId, true)
+      recent.add(fact.factId, true)
       stats.facts += 1
       run({ kind: 'fact', fact }, [], verdicts, 0)
       return verdicts
     },
     freeze,
-    snapshot: () => Buffer.concat(Object.values(freeze()).flatMap((pieces) => [...pieces])),
+    snapshot: () => Buffer.concat([...freeze()]),
     stats: () => ({ ...stats, windowsSkipped: content.windowsSkipped() }),
   }
 }
 
 /** What a detector of another scope will read; a statement made `once` is not repeated while it is remembered. */
-function factsOf(one: Ready, subject: EventSubject, hits: readonly Hit[], said: Keep<true>, stats: EngineStats): Fact[] {
-  const facts: Fact[] = []
+function speak(one: Ready, subject: EventSubject, hits: readonly Hit[], said: Keep<true>, stats: EngineStats, facts: Fact[]): void {
   for (const output of one.detector.facts?.(subject, one.settings, hits) ?? []) {
     const written = JSON.stringify(output.body)
     const statement = output.once ? statementOf(output, written, subject.event.actor) : undefined
     if (statement && said.has(statement)) continue
-    if (statement) said.set(statement, true)
-    if (Buffer.byteLength(written) > FACT_BYTES_MAX) stats.factsTooLarge += 1
+    if (statement) said.add(statement, true)
+    // No character is more than three bytes.
+    if (written.length * 3 > FACT_BYTES_MAX && Buffer.byteLength(written) > FACT_BYTES_MAX) stats.factsTooLarge += 1
     else facts.push(factOf(output, written, subject))
   }
-  return facts
 }
 
 export const noVerdicts = (): Verdicts => ({ alerts: [], hits: [], signals: [], facts: [], links: [] })

@@ -5,6 +5,7 @@
 
 /** Stands for every character that nobody sees. */
 export const SKIPPED = '\u00ad'
+export const skippedCode = SKIPPED.charCodeAt(0)
 
 const lookAlikes: readonly (readonly [string, string])[] = [
   ['a', 'аɑα'],
@@ -50,7 +51,7 @@ const table: Uint16Array = (() => {
   const units = new Uint16Array(65_536)
   for (let unit = 0; unit < 65_536; unit += 1) {
     const char = String.fromCharCode(unit)
-    units[unit] = hidden.test(char) ? SKIPPED.charCodeAt(0) : unit >= 0xac00 ? unit : plainOf(char).charCodeAt(0)
+    units[unit] = hidden.test(char) ? skippedCode : unit >= 0xac00 ? unit : plainOf(char).charCodeAt(0)
   }
   for (let offset = 0; offset < 94; offset += 1) {
     units[0xff01 + offset] = String.fromCharCode(0x21 + offset)
@@ -71,7 +72,7 @@ const styled = /[\ud835\ud83c\udb40]/
 
 /** The folded second half of such a pair; the first half is skipped. */
 function plainPair(high: number, low: number): number | undefined {
-  if (high === 0xdb40) return low >= 0xdc20 && low <= 0xdc7e ? (table[low - 0xdc00] as number) : SKIPPED.charCodeAt(0)
+  if (high === 0xdb40) return low >= 0xdc20 && low <= 0xdc7e ? (table[low - 0xdc00] as number) : skippedCode
   const plain = String.fromCharCode(high, low).normalize('NFKC').toLowerCase()
   return /^[!-~]$/.test(plain) ? plain.charCodeAt(0) : undefined
 }
@@ -95,16 +96,28 @@ export function fold(text: string): string {
   return folded
 }
 
-/** The same into an array of at least as many units as the text has: a look there costs a third of a look into a string. */
-export function foldInto(text: string, units: Uint16Array): void {
+/** `ascii`: as written, for whoever reads it to take capitals for small letters. */
+export type Folded = Readonly<{ units: Uint16Array; length: number; ascii: boolean }>
+
+/** The same into an array of more units than the text has: a look there costs a third of a look into a string. */
+export function foldInto(text: string, units: Uint16Array): Folded {
+  const { length } = text
   Buffer.from(units.buffer, units.byteOffset, units.byteLength).write(text, 'utf16le')
+  if (isAscii(units, length)) return { units, length, ascii: true }
   let all = 0
-  for (let at = 0; at < text.length; at += 1) {
+  for (let at = 0; at < length; at += 1) {
     const unit = units[at] as number
     all |= unit
     units[at] = table[unit] as number
   }
-  if (all >= 0xd800 && styled.test(text)) foldPairs(text, 0, text.length, units)
+  if (all >= 0xd800 && styled.test(text)) foldPairs(text, 0, length, units)
+  return { units, length, ascii: false }
+}
+
+function isAscii(units: Uint16Array, length: number): boolean {
+  let all = 0
+  for (let at = 0; at < length; at += 1) all |= units[at] as number
+  return all < 128
 }
 
 /** Looks at each unit of a chunk with its neighbour in the whole text, so that a pair may straddle two chunks. */
@@ -114,7 +127,7 @@ function foldPairs(text: string, from: number, length: number, units: Uint16Arra
     if (unit < 0xd800 || unit > 0xdfff) continue
     const first = unit < 0xdc00
     const plain = first ? plainPair(unit, text.charCodeAt(from + index + 1)) : plainPair(text.charCodeAt(from + index - 1), unit)
-    if (plain !== undefined) units[index] = first ? SKIPPED.charCodeAt(0) : plain
+    if (plain !== undefined) units[index] = first ? skippedCode : plain
   }
 }
 

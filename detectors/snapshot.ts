@@ -1,6 +1,6 @@
 /**
  * The state of an engine as bytes and back: in pieces of bounded size, so that whoever saves it can let others work between two.
- * `held` is taken before anything changes; the memories of detectors are `rest`: each is written before it changes, or in its turn.
+ * What is flat is copied at once; each memory of a detector is written before it changes, or in its turn.
  */
 import v8 from 'node:v8'
 import type { KeepState } from './keep.ts'
@@ -64,17 +64,42 @@ function pieceOf(entries: readonly (readonly [string, unknown])[], shared: Map<u
   return { keys, values, fresh }
 }
 
-function* keepPieces(name: string, { young, old, evicted }: KeepState<unknown>, shared?: Map<unknown, number>): Generator<Uint8Array> {
-  yield framed({ name, evicted })
-  yield* sized(young, false, shared)
-  yield* sized(old, true, shared)
+type Kept = Omit<EngineState, 'memory'>
+type CopiedKeep = Readonly<{ name: string; evicted: number; young: Entry[]; old: Entry[] }>
+type Entry = readonly [string, unknown]
+
+const copied = (name: string, { young, old, evicted }: KeepState<unknown>, copyOf = (value: unknown) => value): CopiedKeep => {
+  const entries = (of: ReadonlyMap<string, unknown>) => Array.from(of, ([key, value]): Entry => [key, copyOf(value)])
+  return { name, evicted, young: entries(young), old: entries(old) }
 }
 
-/** What may not change while it is taken; it is small. */
-export function* heldPieces({ threads, recent, alerts, said }: Omit<EngineState, 'memory'>): Generator<Uint8Array> {
-  const shared = new Map<unknown, number>()
-  for (const [name, keep] of Object.entries(threads)) yield* keepPieces(name, keep, shared)
-  for (const [name, keep] of Object.entries({ recent, alerts, said })) yield* keepPieces(name, keep)
+/** One object may stand under several keys: so may its copy. */
+function copier(): (value: unknown) => unknown {
+  const copies = new Map<unknown, unknown>()
+  return (value) => {
+    const known = copies.get(value)
+    if (known !== undefined) return known
+    const copy = { ...(value as object) }
+    copies.set(value, copy)
+    return copy
+  }
+}
+
+/** Threads and what was seen lately: flat and small, so that they are copied at once and written when there is time. */
+function keptPieces({ threads, recent, alerts, said }: Kept): Generator<Uint8Array> {
+  const copyOf = copier()
+  const shared = Object.entries(threads).map(([name, keep]) => copied(name, keep, copyOf))
+  const plain = Object.entries({ recent, alerts, said }).map(([name, keep]) => copied(name, keep))
+  return (function* () {
+    const places = new Map<unknown, number>()
+    for (const [keeps, known] of [[shared, places] as const, [plain, undefined] as const]) {
+      for (const { name, evicted, young, old } of keeps) {
+        yield framed({ name, evicted })
+        yield* sized(young, false, known)
+        yield* sized(old, true, known)
+      }
+    }
+  })()
 }
 
 type Slots = Frozen['parts'][number]['slots']
@@ -90,7 +115,7 @@ function* dueOf(slots: Slots, due: number): Generator<readonly [string, unknown]
 }
 
 /** The memories as they were when they were frozen, whatever happens between two pieces. */
-export function memoryPieces({ parts, onChange }: Frozen): Generator<Uint8Array> {
+function memoryPieces({ parts, onChange }: Frozen): Generator<Uint8Array> {
   const early = new Map<string, Uint8Array[]>()
   onChange((id, key, slot) => {
     const { due, value, last } = slot
@@ -112,6 +137,15 @@ export function memoryPieces({ parts, onChange }: Frozen): Generator<Uint8Array>
   })()
 }
 
+/** The state of this moment in pieces, whatever happens between two of them. One snapshot at a time. */
+export function snapshotPieces(kept: Kept, memory: Frozen): Generator<Uint8Array> {
+  const [some, rest] = [keptPieces(kept), memoryPieces(memory)]
+  return (function* () {
+    yield* some
+    yield* rest
+  })()
+}
+
 /** All pieces, one after another. */
 export function stateOf(snapshot: Uint8Array): EngineState {
   const bytes = Buffer.from(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength)
@@ -121,7 +155,8 @@ export function stateOf(snapshot: Uint8Array): EngineState {
   let open: KeepState<unknown> | undefined
   for (let at = 0; at + 4 <= bytes.length; ) {
     const length = bytes.readUInt32LE(at)
-    const piece = v8.deserialize(bytes.subarray(at + 4, at + 4 + length)) as Opening | Entries
+    // A copy: flat arrays of a memory come back as views of these bytes, and whoever owns the memory writes to them.
+    const piece = v8.deserialize(Buffer.from(bytes.subarray(at + 4, at + 4 + length))) as Opening | Entries
     at += 4 + length
     if ('name' in piece) {
       open = { young: new Map(), old: new Map(), evicted: piece.evicted }

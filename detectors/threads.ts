@@ -26,23 +26,29 @@ export function createThreads(from?: ThreadsState): Threads {
   return {
     place: (event) => {
       const owner = `${event.tenant}\0${event.actor}`
-      const evidence = threadEvidence(event)
-      const keys = evidence.map(({ key }) => `${owner}\0${key}`)
+      const last = byActor.get(owner)
+      /** What is to lead to the thread from now on. */
+      const keys: string[] = []
       let thread: Thread | undefined
-      let ref = { reason: 'new', confidence: 1 }
-      for (const [at, { reason, confidence }] of evidence.entries()) {
-        const known = byEvidence.get(keys[at] as string)
-        if (!alive(known, event, LINK_SILENCE)) continue
-        thread = known
-        ref = { reason, confidence }
-        break
-      }
-      if (!thread) {
-        const last = byActor.get(owner)
-        if (alive(last, event, ACTOR_SILENCE)) {
-          thread = last
-          ref = { reason: 'actor', confidence: 0.5 }
+      let reason = 'new'
+      let confidence = 1
+      for (const evidence of threadEvidence) {
+        const value = evidence.of(event)
+        if (!value) continue
+        const key = `${owner}\0${evidence.reason}:${value}`
+        const known = thread ? undefined : byEvidence.get(key)
+        if (!alive(known, event, LINK_SILENCE)) {
+          keys.push(key)
+          continue
         }
+        thread = known
+        reason = evidence.reason
+        confidence = evidence.confidence
+      }
+      if (!thread && alive(last, event, ACTOR_SILENCE)) {
+        thread = last
+        reason = 'actor'
+        confidence = 0.5
       }
       thread ??= {
         threadId: `thr_${hashId('thread', event.tenant, event.actor, event.eventId).slice(0, 24)}`,
@@ -51,9 +57,9 @@ export function createThreads(from?: ThreadsState): Threads {
       }
       if (event.time > thread.last) thread.last = event.time
       thread.conversation ??= event.conversationId
-      for (const key of keys) if (byEvidence.get(key) !== thread) byEvidence.set(key, thread)
-      if (byActor.get(owner) !== thread) byActor.set(owner, thread)
-      return { threadId: thread.threadId, ...ref }
+      for (const key of keys) byEvidence.set(key, thread)
+      if (last !== thread) byActor.set(owner, thread)
+      return { threadId: thread.threadId, reason, confidence }
     },
     state: () => ({ byEvidence: byEvidence.state(), byActor: byActor.state() }),
   }

@@ -67,7 +67,7 @@ async function openSeat({ checkpoints, prepared, onError, checkpointMs = CHECKPO
 }
 
 /** With room for others between pieces: `rest` lets them go on. */
-async function collected(some: Iterable<Uint8Array>, rest: () => Promise<unknown> = setImmediate): Promise<Uint8Array[]> {
+async function collected(some: Iterable<Uint8Array>, rest: () => Promise<unknown>): Promise<Uint8Array[]> {
   const pieces: Uint8Array[] = []
   let from = performance.now()
   for (const piece of some) {
@@ -109,13 +109,12 @@ function saver({ checkpoints, onError }: WorkerOptions) {
     if (!checkpoints) return { durable: Promise.resolve() }
     await one.writing?.catch(() => {}) // one at a time
     one.hurried = hurried
-    const { held, rest } = one.engine.freeze()
+    const pieces = one.engine.freeze()
     const positions = new Map(one.positions)
-    const first = await collected(held)
     const durable = (async () => {
       // A tenth of the time, so that no alert waits for it; all of it once somebody does.
       const gently = () => (one.hurried ? setImmediate() : setTimeout(REST_MS))
-      const snapshot = await joined([...first, ...(await collected(rest, gently))])
+      const snapshot = await joined(await collected(pieces, gently))
       await checkpoints.save(partition, { positions, snapshot })
     })()
     one.writing = durable.finally(() => {

@@ -149,9 +149,10 @@ export type Detector<S, M> = Readonly<{
   /** Memory keys within the scope; [] = not ours. Without it: [''] of the scope itself (thread, actor, server, tenant). */
   keys?: (subject: Subject) => readonly string[]
   memory?: Readonly<{ version: number; keysMax: number; ttlMs: number; initial: () => M }>
-  inspect: (inspection: Inspection<S, M>) => Generator<Output>
+  /** A generator, or a list where nearly all subjects give nothing. */
+  inspect: (inspection: Inspection<S, M>) => Iterable<Output>
   /** Runs on events in the actor's worker, for detectors of server or tenant scope: what they will read as facts. */
-  facts?: (subject: Extract<Subject, { kind: 'event' }>, settings: S, hits: readonly Hit[]) => Generator<FactOutput>
+  facts?: (subject: Extract<Subject, { kind: 'event' }>, settings: S, hits: readonly Hit[]) => Iterable<FactOutput>
   examples: readonly Example[]
 }>
 

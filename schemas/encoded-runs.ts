@@ -14,6 +14,7 @@ const wrappedLineMin = 60
 
 /** Runs of base64, base64url and hex that decode to text, or to compressed text. Images and hashes do not. In the order of the text. */
 export function encodedRuns(text: string, bytesMax = 1 << 20): EncodedRun[] {
+  if (text.length < runMin) return []
   const runs: EncodedRun[] = []
   let left = bytesMax
   const add = (start: number, raw: string, layer: Layer, bytes: Buffer): void => {
@@ -50,7 +51,6 @@ type Stretches = Readonly<{ base64: (start: number, end: number) => void; hex: (
  * back only to what is none. Expressions would start anew at every letter of every word.
  */
 function eachStretch(text: string, report: Stretches): void {
-  if (text.length < runMin) return
   const codes = codesOf(text)
   const { length } = text
   for (let at = 0; at + runMin <= length; ) {

@@ -8,19 +8,33 @@ export const shingleFrom = 2 ** 51
 
 /** Longer texts get memory of their own. */
 const scratchMax = 16 * 1024
+const memoryFor = (count: number) => ({ ranks: new Int32Array(count), firsts: new Int32Array(count), seconds: new Int32Array(count) })
 /** Read by nobody after the call that wrote it: memory of its own would cost each short text more than its hashing. */
-const scratch = { ranks: new Int32Array(scratchMax), firsts: new Int32Array(scratchMax), seconds: new Int32Array(scratchMax) }
-const noPrints = new Float64Array(0)
-const keptScratch = new Float64Array(scratchMax)
+const scratch = memoryFor(scratchMax)
 
-/** Two rolling hashes over k characters; of each window the one with the smallest mixed value is kept (winnowing). Valid until the next call. */
-export function shinglesOf(codes: Uint16Array, length: number, key: FingerprintKey): Float64Array {
+/** What is kept of one or more texts: both hashes of each shingle, in the order of the texts, repeats too. */
+export type Shingles = { firsts: Int32Array; seconds: Int32Array; count: number }
+const keptScratch = memoryFor(scratchMax)
+/** Valid until the next call. */
+export const noShingles = (): Shingles => ({ firsts: keptScratch.firsts, seconds: keptScratch.seconds, count: 0 })
+
+/** Two rolling hashes over k characters; of each window the one with the smallest mixed value is kept (winnowing). */
+export function addShingles(codes: Uint16Array, length: number, key: FingerprintKey, to: Shingles): void {
   const count = length - shingleLength + 1
-  if (count < 1 || (count < window && !hasWords(codes, length))) return noPrints
-  const own =
-    count <= scratchMax ? scratch : { ranks: new Int32Array(count), firsts: new Int32Array(count), seconds: new Int32Array(count) }
-  rank(codes, count, key, own)
-  return winnow(count, key, own)
+  if (count < 1 || (count < window && !hasWords(codes, length))) return
+  makeRoom(to, count)
+  const all = count <= scratchMax ? scratch : memoryFor(count)
+  rank(codes, count, key, all)
+  winnow(count, all, to)
+}
+
+function makeRoom(to: Shingles, more: number): void {
+  const { firsts, seconds, count } = to
+  if (count + more <= firsts.length) return
+  to.firsts = new Int32Array((count + more) * 2)
+  to.seconds = new Int32Array((count + more) * 2)
+  to.firsts.set(firsts.subarray(0, count))
+  to.seconds.set(seconds.subarray(0, count))
 }
 
 function rank(codes: Uint16Array, count: number, key: FingerprintKey, into: typeof scratch): void {
@@ -28,8 +42,8 @@ function rank(codes: Uint16Array, count: number, key: FingerprintKey, into: type
   const baseA = (key.low | 1) ^ 0x6b43a9b4
   const baseB = (key.high | 1) ^ 0x2545f49c
   const { high } = key
-  let dropA = 1
-  let dropB = 1
+  let dropA = baseA
+  let dropB = baseB
   let a = 0
   let b = 0
   for (let at = 0; at < shingleLength - 1; at += 1) {
@@ -38,43 +52,43 @@ function rank(codes: Uint16Array, count: number, key: FingerprintKey, into: type
     a = (Math.imul(a, baseA) + (codes[at] as number)) | 0
     b = (Math.imul(b, baseB) + (codes[at] as number)) | 0
   }
+  let out = 0
   for (let shingle = 0; shingle < count; shingle += 1) {
     const code = codes[shingle + shingleLength - 1] as number
-    a = (Math.imul(a, baseA) + code) | 0
-    b = (Math.imul(b, baseB) + code) | 0
+    a = (Math.imul(a, baseA) + ((code - Math.imul(out, dropA)) | 0)) | 0
+    b = (Math.imul(b, baseB) + ((code - Math.imul(out, dropB)) | 0)) | 0
+    out = codes[shingle] as number
     let mixed = a ^ high
     mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
     mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
     ranks[shingle] = mixed ^ (mixed >>> 16)
     firsts[shingle] = a
     seconds[shingle] = b
-    const out = codes[shingle] as number
-    a = (a - Math.imul(out, dropA)) | 0
-    b = (b - Math.imul(out, dropB)) | 0
   }
 }
 
 /** Of each window the last of the smallest; what many windows in a row agree on is kept once. */
-function winnow(count: number, key: FingerprintKey, { ranks, firsts, seconds }: typeof scratch): Float64Array {
-  const into = count <= scratchMax ? keptScratch : new Float64Array(count)
-  let kept = 0
-  const take = (shingle: number): void => {
-    into[kept] = shingleFrom + keyed(key, firsts[shingle] as number, seconds[shingle] as number)
-    kept += 1
-  }
+function winnow(count: number, { ranks, firsts, seconds }: typeof scratch, to: Shingles): void {
+  const keptFirsts = to.firsts
+  const keptSeconds = to.seconds
+  let kept = to.count
   const first = Math.min(window, count)
   let least = leastOf(ranks, 0, first)
-  take(least)
   let leastRank = ranks[least] as number
+  keptFirsts[kept] = firsts[least] as number
+  keptSeconds[kept] = seconds[least] as number
+  kept += 1
   for (let shingle = first; shingle < count; shingle += 1) {
     const rank = ranks[shingle] as number
-    if (least <= shingle - window) least = leastOf(ranks, shingle - window + 1, shingle + 1)
-    else if (rank <= leastRank) least = shingle
+    if (rank <= leastRank) least = shingle
+    else if (shingle === least + window) least = leastOf(ranks, shingle - window + 1, shingle + 1)
     else continue
     leastRank = ranks[least] as number
-    take(least)
+    keptFirsts[kept] = firsts[least] as number
+    keptSeconds[kept] = seconds[least] as number
+    kept += 1
   }
-  return into.subarray(0, kept)
+  to.count = kept
 }
 
 function leastOf(ranks: Int32Array, from: number, to: number): number {
@@ -89,6 +103,16 @@ function leastOf(ranks: Int32Array, from: number, to: number): number {
   }
   return least
 }
+
+/** By themselves, after they were found: one hash can be worked out while the one before it is not done yet. */
+export function keyedShingles({ firsts, seconds, count }: Shingles, key: FingerprintKey): Float64Array {
+  const numbers = new Float64Array(count)
+  for (let at = 0; at < count; at += 1) numbers[at] = shingleFrom + keyed(key, firsts[at] as number, seconds[at] as number)
+  return numbers
+}
+
+/** The same 51 bits of both hashes for the same shingle: to compare what nobody outside will see, a key need not be mixed in. */
+export const plainShingle = (first: number, second: number): number => shingleFrom + (second >>> 13) * 2 ** 32 + (first >>> 0)
 
 /** A lone date or number is no copied phrase; as a token it is judged by its own rules. */
 function hasWords(codes: Uint16Array, length: number): boolean {

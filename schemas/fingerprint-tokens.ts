@@ -9,128 +9,152 @@ const groupedShape = /\d{1,3}(?:[,'’]\d{3}){1,4}/g
 /** Lower-case letters and digits stay, everything else becomes one space: what an encoding or a layout changes is gone. */
 export type Folded = { codes: Uint16Array; length: number }
 
-/** Tells every token of a text, repeats too, whatever stands around them, and folds the text: one pass for both. */
+/** Tells every token of a text, repeats too, whatever stands around them, and folds the text. */
 export function readText(text: string, add: (token: string) => void): Folded {
-  const words: string[] = []
-  const read = readAscii(text, words)
-  if (read === undefined) {
-    const folded = text.normalize('NFKC')
-    eachToken(folded, add)
-    return fold(folded.toLowerCase())
-  }
+  // Of UTF-8 only ASCII is as long as its text.
+  if (Buffer.byteLength(text) !== text.length) return readWide(text.normalize('NFKC'), add)
+  const read = readUnits(text)
   if (read.plus) for (const match of text.matchAll(phoneShape)) add(match[0].replace(/\D/g, ''))
   if (read.grouped) for (const match of text.matchAll(groupedShape)) addNumber(match[0].replace(/\D/g, ''), add)
-  for (const word of words) addWord(word.toLowerCase(), add)
+  for (const word of read.words) addWord(word.toLowerCase(), add)
   return read
+}
+
+/** Of a text with more than ASCII in it. */
+function readWide(text: string, add: (token: string) => void): Folded {
+  let rest = text
+  if (text.includes('⟦')) {
+    for (const match of text.matchAll(secretShape)) add(`secret ${match[1]}`)
+    rest = text.replace(secretShape, ' ')
+  }
+  if (rest.includes('+')) for (const match of rest.matchAll(phoneShape)) add(match[0].replace(/\D/g, ''))
+  if (/\d[,'’]\d/.test(rest)) for (const match of rest.matchAll(groupedShape)) addNumber(match[0].replace(/\D/g, ''), add)
+  const lower = text.toLowerCase()
+  // One pass does where each character has its small letter by itself: İ has two, and that of Σ depends on what follows.
+  const alike = rest === text && lower.length === text.length && !text.includes('Σ')
+  const read = readUnits(alike ? lower : rest)
+  for (const word of read.words) addWord(word.toLowerCase(), add)
+  return alike ? read : readUnits(lower)
 }
 
 const splits = 1 << 8
 const tells = 1 << 9
 const joins = 1 << 10
 const plus = 1 << 11
-/** Of each ASCII character what it folds to, whether it parts words, whether a word with it can be a token, and what else it opens. */
+const letter = 1 << 12
+const wide = 1 << 13
+/** Of each ASCII character what it folds to, whether it parts words, whether a word needs it to be a token, and what else it opens. */
 const marks: Uint16Array = Uint16Array.from({ length: 128 }, (_, code) => {
   const character = String.fromCharCode(code)
   return (
     (/[A-Za-z0-9]/.test(character) ? character.toLowerCase().charCodeAt(0) : 32) |
     (splitter.test(character) ? splits : 0) |
     (/[\d@]/.test(character) ? tells : 0) |
+    (/[A-Za-z]/.test(character) ? letter : 0) |
     (/[,']/.test(character) ? joins : 0) |
     (character === '+' ? plus : 0)
   )
 })
+/** Of what is not ASCII: the same as `\s`. */
+const isWideSpace = (code: number): boolean =>
+  code === 0xa0 ||
+  (code >= 0x1680 &&
+    (code === 0x1680 ||
+      (code >= 0x2000 && code <= 0x200a) ||
+      code === 0x2028 ||
+      code === 0x2029 ||
+      code === 0x202f ||
+      code === 0x205f ||
+      code === 0x3000 ||
+      code === 0xfeff))
+const markOf = (code: number): number => (code < 128 ? (marks[code] as number) : isWideSpace(code) ? splits : wide)
 
 const scratchMax = 16 * 1024
 /** Read by nobody after the call that wrote it: memory of its own would cost each short text more than its folding. */
-const scratch = new Uint16Array(scratchMax)
-/** A byte is read in a fraction of the time that a character of a string takes. */
-const bytesScratch = Buffer.allocUnsafeSlow(scratchMax)
-const codesFor = (text: string): Uint16Array => (text.length <= scratchMax ? scratch : new Uint16Array(text.length))
+const codesScratch = new Uint16Array(scratchMax)
+const unitsScratch = new Uint16Array(scratchMax)
+const unitBytes = Buffer.from(unitsScratch.buffer)
+/** Out of an array a character is read in a fraction of the time that a string takes. */
+function unitsOf(text: string): Uint16Array {
+  const units = text.length <= scratchMax ? unitsScratch : new Uint16Array(text.length)
+  const bytes = units === unitsScratch ? unitBytes : Buffer.from(units.buffer)
+  bytes.write(text, 'utf16le')
+  return units
+}
+const codesFor = (text: string): Uint16Array => (text.length <= scratchMax ? codesScratch : new Uint16Array(text.length))
 const isDigit = (code: number): boolean => code >= 48 && code <= 57
 
-/** Undefined where the text is not ASCII. Words that can be tokens: most words are neither long nor have a digit, and are never cut out. */
-function readAscii(text: string, words: string[]): (Folded & { plus: boolean; grouped: boolean }) | undefined {
-  if (Buffer.byteLength(text) !== text.length) return undefined
-  const bytes = text.length <= scratchMax ? bytesScratch : Buffer.allocUnsafe(text.length)
-  bytes.write(text, 'latin1')
+type Read = Folded & { words: string[]; plus: boolean; grouped: boolean }
+
+/**
+ * Words that can be tokens have a digit or an at sign: looked at is what stands around the first of them, and most words never.
+ * What is folded is right for ASCII and small letters.
+ */
+function readUnits(text: string): Read {
+  const units = unitsOf(text)
   const codes = codesFor(text)
+  const read: Read = { codes, length: 0, words: [], plus: false, grouped: false }
   const end = text.length
   let length = 0
   let before = 32
-  let start = 0
   let seen = 0
-  let all = 0
-  let grouped = false
+  let wordEnd = 0
   for (let at = 0; at < end; at += 1) {
-    const mark = marks[bytes[at] as number] as number
-    const folded = mark & 0xff
+    const code = units[at] as number
+    let mark = wide
+    let folded = code
+    if (code < 128) {
+      mark = marks[code] as number
+      folded = mark & 0xff
+    } else if (code < 192) folded = 32
     seen |= mark
-    if (folded !== 32) {
-      codes[length++] = folded
-      before = folded
-      continue
-    }
-    if (before !== 32) {
-      codes[length++] = 32
-      before = 32
-    }
-    if ((mark & splits) === 0) continue
-    if ((mark & joins) !== 0 && at > 0 && at + 1 < end && isDigit(bytes[at - 1] as number) && isDigit(bytes[at + 1] as number))
-      grouped = true
-    if (at - start >= wordMin && canTell(at - start, seen)) words.push(text.slice(start, at))
-    start = at + 1
-    all |= seen
-    seen = 0
+    codes[length] = folded
+    // One more, but for a blank behind a blank: a branch here would be guessed wrong at the end of every word.
+    length += (((folded ^ 32) | (before ^ 32)) + 0xffff) >> 16
+    before = folded
+    if ((mark & tells) !== 0 && at >= wordEnd) wordEnd = readWord(text, units, at, read)
   }
-  if (end - start >= wordMin && canTell(end - start, seen)) words.push(text.slice(start))
-  if (length > 0 && before === 32) length -= 1
-  return { codes, length, plus: ((all | seen) & plus) !== 0, grouped }
+  read.length = length > 0 && before === 32 ? length - 1 : length
+  read.plus = (seen & plus) !== 0
+  return read
 }
 
 const wordMin = 6
-const canTell = (length: number, seen: number): boolean => length <= wordMax && ((seen & tells) !== 0 || length >= 24)
+const longWordMin = 24
 
-function fold(lower: string): Folded {
-  const codes = codesFor(lower)
-  let length = 0
-  let before = 32
-  for (let at = 0; at < lower.length; at += 1) {
-    const code = lower.charCodeAt(at)
-    const folded = code < 128 ? (marks[code] as number) & 0xff : code > 191 ? code : 32
-    if (folded === 32 && before === 32) continue
-    codes[length++] = folded
-    before = folded
-  }
-  if (length > 0 && before === 32) length -= 1
-  return { codes, length }
-}
-
-/** Of a text with more than ASCII in it. */
-function eachToken(text: string, add: (token: string) => void): void {
-  let rest = text
-  if (text.includes('⟦')) {
-    for (const match of text.matchAll(secretShape)) add(`secret ${match[1]}`)
-    rest = text.replace(secretShape, ' ')
-  }
-  if (!/[\d@]/.test(rest) && rest.length < 20) return
-  if (rest.includes('+')) for (const match of rest.matchAll(phoneShape)) add(match[0].replace(/\D/g, ''))
-  if (/\d[,'’]\d/.test(rest)) for (const match of rest.matchAll(groupedShape)) addNumber(match[0].replace(/\D/g, ''), add)
-  eachWord(rest, (word) => addWord(word.toLowerCase(), add))
-}
-
-function eachWord(text: string, found: (word: string) => void): void {
-  let start = 0
+/** The word around the first digit or at sign in it: taken where it can be a token. Says where it ends. */
+function readWord(text: string, units: Uint16Array, first: number, read: Read): number {
+  let start = first
+  let letters = 0
+  let digits = 0
   let seen = 0
-  for (let at = 0; at <= text.length; at += 1) {
-    const code = at < text.length ? text.charCodeAt(at) : 32
-    const mark = code < 128 ? (marks[code] as number) : splitter.test(text[at] as string) ? splits : 0
-    if ((mark & splits) === 0) seen |= mark
-    else {
-      if (at - start >= wordMin && canTell(at - start, seen)) found(text.slice(start, at))
-      start = at + 1
-      seen = 0
-    }
+  for (; start > 0; start -= 1) {
+    const mark = markOf(units[start - 1] as number)
+    if ((mark & splits) !== 0) break
+    if ((mark & letter) !== 0) letters += 1
+    seen |= mark
   }
+  let end = first
+  for (; end < text.length; end += 1) {
+    const code = units[end] as number
+    const mark = markOf(code)
+    if ((mark & splits) !== 0) {
+      if ((mark & joins) !== 0 && isDigit(units[end - 1] as number) && end + 1 < text.length && isDigit(units[end + 1] as number))
+        read.grouped = true
+      break
+    }
+    if (isDigit(code)) digits += 1
+    else if ((mark & letter) !== 0) letters += 1
+    else if (code === 64) seen |= tells
+    seen |= mark & wide
+  }
+  const length = end - start
+  if (length < wordMin || length > wordMax) return end
+  // What `addWord` asks of it, as far as small letters cannot change it.
+  const many = digits >= 6 || (digits === 5 && letters > 0)
+  const long = digits >= 2 && digits < 4 && length >= longWordMin && letters >= 8
+  if (many || long || (seen & (tells | wide)) !== 0) read.words.push(text.slice(start, end))
+  return end
 }
 
 function addWord(word: string, add: (token: string) => void): void {
@@ -148,7 +172,7 @@ function addWord(word: string, add: (token: string) => void): void {
     else if (code >= 97 && code <= 122) letters += 1
   }
   if (digits < 4) {
-    if (trimmed.length >= 24 && digits >= 2 && letters >= 8 && isVaried(trimmed) && !trimmed.includes('/')) add(trimmed)
+    if (trimmed.length >= longWordMin && digits >= 2 && letters >= 8 && isVaried(trimmed) && !trimmed.includes('/')) add(trimmed)
     return
   }
   if (digits >= 6) for (const run of trimmed.match(/\d{6,19}/g) ?? []) addNumber(run, add)

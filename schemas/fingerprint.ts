@@ -5,13 +5,24 @@
  * They meet where content is copied, also into a longer text; paraphrase and translation escape them.
  */
 import type { Json } from './event.ts'
-import { distinctOf, type FingerprintKey, shingleFrom, shinglesOf, smallestShingles, tokenHash } from './fingerprint-shingles.ts'
+import {
+  addShingles,
+  distinctOf,
+  type FingerprintKey,
+  keyedShingles,
+  noShingles,
+  plainShingle,
+  type Shingles,
+  shingleFrom,
+  smallestShingles,
+  tokenHash,
+} from './fingerprint-shingles.ts'
 import { readText } from './fingerprint-tokens.ts'
 import { unwrap } from './unwrap.ts'
 
 /** Ascending, without repeats. */
 export type Fingerprints = Readonly<{ shingles: readonly number[]; tokens: readonly number[] }>
-export type { FingerprintKey } from './fingerprint-shingles.ts'
+export { type FingerprintKey, shingleFrom } from './fingerprint-shingles.ts'
 
 const shinglesMax = 4_096
 const tokensMax = 512
@@ -31,25 +42,83 @@ export const workerKey: FingerprintKey = { low: 0x2f6e1b95, high: 0x51c3a7d3 }
 /** To know a text again without keeping it: 51 bits. */
 export const textHash = (text: string): number => tokenHash(text, workerKey)
 
-export function fingerprintText(text: string, key: FingerprintKey): Fingerprints {
-  const tokens: number[] = []
+type Found = { tokens: number[]; shingles: Shingles }
+
+function readInto(found: Found, text: string, key: FingerprintKey): void {
+  const { tokens, shingles } = found
+  const most = tokens.length + tokensMax * 4
   const { codes, length } = readText(text, (token) => {
-    if (tokens.length < tokensMax * 4) tokens.push(tokenHash(token, key))
+    if (tokens.length < most) tokens.push(tokenHash(token, key))
   })
-  return {
-    shingles: smallestShingles(shinglesOf(codes, length, key), shinglesMax),
-    tokens: tokens.length === 0 ? tokens : smallest(new Float64Array(tokens), tokensMax),
-  }
+  addShingles(codes, length, key, shingles)
 }
+
+export function fingerprintText(text: string, key: FingerprintKey): Fingerprints {
+  const found: Found = { tokens: [], shingles: noShingles() }
+  readInto(found, text, key)
+  return keyedOf(found, key)
+}
+
+const keyedOf = ({ tokens, shingles }: Found, key: FingerprintKey): Fingerprints => ({
+  shingles: smallestShingles(keyedShingles(shingles, key), shinglesMax),
+  tokens: ascending(tokens, tokensMax),
+})
 
 const contentMax = 256 * 1024
 
 /** Of all strings of a content and of what is encoded in them: what a source and a sink are compared by. */
-export function fingerprintContent(content: Json, key: FingerprintKey): Fingerprints {
+export const fingerprintContent = (content: Json, key: FingerprintKey): Fingerprints => keyedOf(readContent(content, key), key)
+
+function readContent(content: Json, key: FingerprintKey): Found {
+  const found: Found = { tokens: [], shingles: noShingles() }
   const text = stringsOf(content)
-  const layers = unwrap(text, { bytesMax: contentMax })
-  const own = fingerprintText(text, key)
-  return layers.length === 0 ? own : mergeFingerprints([own, ...layers.map((layer) => fingerprintText(layer.text, key))])
+  readInto(found, text, key)
+  for (const layer of unwrap(text, { bytesMax: contentMax })) readInto(found, layer.text, key)
+  return found
+}
+
+/**
+ * Prints for what is compared within one worker and never leaves it: as many and the same ones, but the key is mixed into
+ * none of them, only asked which are the most telling where there are more than `countMax`. In no order, with repeats.
+ * Valid until the next call.
+ */
+export const plainContent = (content: Json, countMax: number): Float64Array => plainOf(readContent(content, workerKey), countMax)
+export function plainText(text: string, countMax: number): Float64Array {
+  const found: Found = { tokens: [], shingles: noShingles() }
+  readInto(found, text, workerKey)
+  return plainOf(found, countMax)
+}
+
+const plainScratch = new Float64Array(shinglesMax + tokensMax)
+
+function plainOf({ tokens, shingles }: Found, countMax: number): Float64Array {
+  const { firsts, seconds, count } = shingles
+  if (tokens.length > tokensMax || tokens.length + count > Math.min(countMax, plainScratch.length))
+    return mostTellingOf({ tokens, shingles }, countMax)
+  for (let at = 0; at < count; at += 1) plainScratch[at] = plainShingle(firsts[at] as number, seconds[at] as number)
+  plainScratch.set(tokens, count)
+  return plainScratch.subarray(0, count + tokens.length)
+}
+
+function mostTellingOf({ tokens, shingles }: Found, countMax: number): Float64Array {
+  const { firsts, seconds, count } = shingles
+  const chosen = ascending(tokens, tokensMax)
+  const keyed = keyedShingles(shingles, workerKey)
+  const last = smallestShingles(keyed.slice(), Math.min(shinglesMax, countMax - chosen.length)).at(-1) ?? 0
+  for (let at = 0; at < count; at += 1)
+    if ((keyed[at] as number) <= last) chosen.push(plainShingle(firsts[at] as number, seconds[at] as number))
+  return new Float64Array(chosen.length > countMax ? new Set(chosen) : chosen)
+}
+
+/** Of each plain print of a text the keyed one, by which it is more or less telling. */
+export function plainToKeyed(text: string): Map<number, number> {
+  const found: Found = { tokens: [], shingles: noShingles() }
+  readInto(found, text, workerKey)
+  const { firsts, seconds } = found.shingles
+  const both = new Map(found.tokens.map((token) => [token, token]))
+  for (const [at, each] of keyedShingles(found.shingles, workerKey).entries())
+    both.set(plainShingle(firsts[at] as number, seconds[at] as number), each)
+  return both
 }
 
 function stringsOf(content: Json): string {
@@ -69,115 +138,14 @@ function stringsOf(content: Json): string {
   return parts.join('\n')
 }
 
-/** How much two texts have in common. One shingle can be chance or a common phrase; a token is not. */
-export function overlap(a: Fingerprints, b: Fingerprints): { tokens: number; shingles: number } {
-  return { tokens: common(a.tokens, b.tokens), shingles: common(a.shingles, b.shingles) }
-}
-
-/** For a place that can hold only a few: tokens first, then the smallest shingles (the same ones for the same text). */
-export const mostTelling = ({ tokens, shingles }: Fingerprints, countMax = 16): number[] =>
-  tokens.length === 0
-    ? shingles.slice(0, countMax)
-    : [...tokens, ...shingles.slice(0, Math.max(0, countMax - tokens.length))].slice(0, countMax)
-
 /** One list, as events carry it. */
 export const flatten = (prints: Fingerprints): number[] => [...prints.tokens, ...prints.shingles]
 export function unflatten(numbers: readonly number[]): Fingerprints {
-  const ascending = smallest(new Float64Array(numbers), numbers.length)
-  const first = ascending.findIndex((each) => each >= shingleFrom)
-  return first < 0 ? { tokens: ascending, shingles: [] } : { tokens: ascending.slice(0, first), shingles: ascending.slice(first) }
+  const all = ascending(numbers, numbers.length)
+  return { tokens: all.filter((each) => each < shingleFrom), shingles: all.filter((each) => each >= shingleFrom) }
 }
 
-/** `overlap` of a flat ascending list with another: few of them are looked for in many. */
-export function overlapWithin(flat: readonly number[], { tokens, shingles }: Fingerprints): { tokens: number; shingles: number } {
-  // Where there are not that few of them, walking through both is cheaper than looking for each.
-  if ((tokens.length + shingles.length) * 8 > flat.length) {
-    const first = tokens.length === 0 ? 0 : placeOf(flat, shingleFrom, 0)
-    return { tokens: common(flat, tokens, 0, first), shingles: common(flat, shingles, first, flat.length) }
-  }
-  return { tokens: countWithin(flat, tokens), shingles: countWithin(flat, shingles) }
-}
-function countWithin(flat: readonly number[], few: readonly number[]): number {
-  let count = 0
-  let from = 0
-  for (const wanted of few) {
-    from = placeOf(flat, wanted, from)
-    if (from === flat.length) return count
-    if (flat[from] === wanted) count += 1
-  }
-  return count
-}
-/** The first place from `start` on that is not below `wanted`. */
-function placeOf(flat: readonly number[], wanted: number, start: number): number {
-  let from = start
-  let to = flat.length
-  while (from < to) {
-    const middle = (from + to) >> 1
-    if ((flat[middle] as number) < wanted) from = middle + 1
-    else to = middle
-  }
-  return from
-}
-
-const sieve = new Uint32Array(2_048) // 2^16 bits
-/**
- * Which of these flat lists may have a token or two shingles in common with the few: a list that has not is seen to have
- * not by one look at each of its numbers. One in some twenty is taken in without.
- */
-export function mayShare(few: Fingerprints, lists: readonly (readonly number[])[]): boolean[] {
-  const all = [few.tokens, few.shingles]
-  if (few.tokens.length + few.shingles.length === 0) return lists.map(() => false)
-  for (const numbers of all)
-    for (const each of numbers) sieve[(each & 0xffff) >>> 5] = (sieve[(each & 0xffff) >>> 5] as number) | (1 << (each & 31))
-  const may = lists.map((flat) => {
-    let hits = 0
-    for (let at = 0; at < flat.length && hits < 2; at += 1) {
-      const each = flat[at] as number
-      if (((sieve[(each & 0xffff) >>> 5] as number) & (1 << (each & 31))) !== 0) hits += each < shingleFrom ? 2 : 1
-    }
-    return hits >= 2
-  })
-  for (const numbers of all) for (const each of numbers) sieve[(each & 0xffff) >>> 5] = 0
-  return may
-}
-
-/** Of several texts at once, such as all strings of a result. */
-export function mergeFingerprints(all: readonly Fingerprints[]): Fingerprints {
-  const every = (kind: keyof Fingerprints): Float64Array => {
-    const numbers = new Float64Array(all.reduce((sum, each) => sum + each[kind].length, 0))
-    let at = 0
-    for (const each of all) {
-      numbers.set(each[kind], at)
-      at += each[kind].length
-    }
-    return numbers
-  }
-  return { tokens: smallest(every('tokens'), tokensMax), shingles: smallestShingles(every('shingles'), shinglesMax) }
-}
-
-/** Sorting numbers and then dropping repeats is several times cheaper than a set of them. Sorts in place. */
-function smallest(numbers: Float64Array, countMax: number): number[] {
-  return numbers.length === 0 ? [] : distinctOf(numbers.sort(), numbers.length, countMax)
-}
-
-function common(a: readonly number[], b: readonly number[], from = 0, to = a.length): number {
-  const last = b.length
-  if (from >= to || last === 0) return 0
-  let left = from
-  let right = 0
-  let count = 0
-  let one = a[left] as number
-  let other = b[right] as number
-  for (;;) {
-    if (one < other) {
-      left += 1
-      if (left >= to) return count
-      one = a[left] as number
-    } else {
-      if (one === other) count += 1
-      right += 1
-      if (right >= last) return count
-      other = b[right] as number
-    }
-  }
+/** The smallest, without repeats. Sorting and then dropping repeats is several times cheaper than a set. */
+export function ascending(numbers: ArrayLike<number>, countMax: number): number[] {
+  return numbers.length === 0 ? [] : distinctOf(new Float64Array(numbers).sort(), numbers.length, countMax)
 }

@@ -4,19 +4,14 @@ import type { McpEvent } from './event.ts'
 /** Every link keeps its reason and confidence (0 to 1). */
 export type ThreadRef = Readonly<{ threadId: string; reason: string; confidence: number }>
 
-export type ThreadEvidence = Readonly<{ key: string; reason: string; confidence: number }>
+export type ThreadEvidence = Readonly<{ reason: string; confidence: number; of: (event: McpEvent) => string | undefined }>
 
-/** What ties this event to others, strongest first; empty when only the actor and the clock are left. */
-export function threadEvidence(event: McpEvent): ThreadEvidence[] {
-  const found: ThreadEvidence[] = []
-  const add = (reason: string, value: string | undefined, confidence: number) => {
-    if (value) found.push({ key: `${reason}:${value}`, reason, confidence })
-  }
-  add('conversation', event.conversationId, 0.95)
-  add('trace', event.traceId, 0.9)
-  add('session', event.sessionHash, 0.85)
-  add('connection', event.connectionId, 0.8)
-  add('request_state', event.requestStateHash, 0.75)
-  add('task', event.taskHash, 0.7)
-  return found
-}
+/** What can tie an event to others; where it has none of these, only the actor and the clock are left. */
+export const threadEvidence: readonly ThreadEvidence[] = [
+  { reason: 'conversation', confidence: 0.95, of: (event) => event.conversationId },
+  { reason: 'trace', confidence: 0.9, of: (event) => event.traceId },
+  { reason: 'session', confidence: 0.85, of: (event) => event.sessionHash },
+  { reason: 'connection', confidence: 0.8, of: (event) => event.connectionId },
+  { reason: 'request_state', confidence: 0.75, of: (event) => event.requestStateHash },
+  { reason: 'task', confidence: 0.7, of: (event) => event.taskHash },
+]

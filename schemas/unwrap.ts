@@ -61,9 +61,14 @@ function peel(text: string, bytesMax: number): Unwrapped[] {
   return peeled
 }
 
-function percentDecoded(text: string): string {
-  return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'))
-}
+/** A byte that stands alone says little: most of those in a log or an address are none that somebody wrote, such as `took=90`. */
+const aloneByte: readonly string[] = Array.from({ length: 256 }, (_, byte) => (byte < 128 ? String.fromCharCode(byte) : '\ufffd'))
+const bytesOf = (run: string, sign: string): string =>
+  run.length === 3
+    ? (aloneByte[Number.parseInt(run.slice(1), 16)] as string)
+    : Buffer.from(run.replaceAll(sign, ''), 'hex').toString('utf8')
+
+const percentDecoded = (text: string): string => text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (run) => bytesOf(run, '%'))
 
 const escapes = new Map([
   ['n', '\n'],
@@ -109,4 +114,4 @@ const htmlUnescaped = (text: string): string =>
   })
 
 const quotedPrintableDecoded = (text: string): string =>
-  text.replace(/=\r?\n/g, '').replace(/(?:=[0-9A-F]{2})+/g, (run) => Buffer.from(run.replaceAll('=', ''), 'hex').toString('utf8'))
+  text.replace(/=\r?\n/g, '').replace(/(?:=[0-9A-F]{2})+/g, (run) => bytesOf(run, '='))

@@ -1,6 +1,5 @@
 /** What the joiner remembers of one observation, and when two observations can be of one call. */
 import type { McpEvent } from '../../schemas/event.ts'
-import { unknownServerKey } from '../otlp/to-event.ts'
 
 /** A `through` span is no call, but a link between calls: HTTP spans, delegates, whatever stands between. */
 export type Node = {
@@ -44,14 +43,18 @@ const spanKey = (tenant: string, id: string): string => `${tenant}|${id}`
 
 /** Facts that tie observations of unrelated traces, strongest first. A request id alone is nothing: both peers count from 1. */
 function keysOf(event: McpEvent): string[] {
+  const { tenant } = event
   const keys: string[] = []
-  const tie = (reason: string, ...parts: readonly (string | undefined)[]): void => {
-    if (parts.every((part) => part !== undefined)) keys.push(JSON.stringify([reason, event.tenant, ...parts]))
+  if (event.conversationId !== undefined && event.toolCallId !== undefined)
+    keys.push(JSON.stringify(['tool_call', tenant, event.conversationId, event.toolCallId]))
+  const { requestId, direction } = event
+  if (requestId !== undefined && direction !== undefined) {
+    if (event.sessionHash !== undefined) keys.push(JSON.stringify(['session', tenant, event.sessionHash, requestId, direction]))
+    if (event.connectionId !== undefined) keys.push(JSON.stringify(['connection', tenant, event.connectionId, requestId, direction]))
   }
-  tie('tool_call', event.conversationId, event.toolCallId)
-  tie('session', event.sessionHash, event.requestId, event.direction)
-  tie('connection', event.connectionId, event.requestId, event.direction)
-  tie('arguments', event.toolName, event.argsHash ?? (event.arguments === undefined ? undefined : canonical(event.arguments)))
+  if (event.toolName === undefined) return keys
+  const given = event.argsHash ?? (event.arguments === undefined ? undefined : canonical(event.arguments))
+  if (given !== undefined) keys.push(JSON.stringify(['arguments', tenant, event.toolName, given]))
   return keys
 }
 
@@ -66,7 +69,8 @@ function canonical(value: unknown): string | undefined {
   return text.length <= canonicalCharsMax ? text : undefined
 }
 
-export function nodeOf(event: McpEvent, seenAt: number): Node {
+/** `unnamed`: the sender did not say which server it was. */
+export function nodeOf(event: McpEvent, unnamed: boolean, seenAt: number): Node {
   const { tenant, traceId, spanId, parentSpanId } = event
   const kind = event.kind === 'call' || event.kind === 'notification' ? event.kind : 'through'
   return {
@@ -82,7 +86,7 @@ export function nodeOf(event: McpEvent, seenAt: number): Node {
     requestId: event.requestId,
     role: `${event.dialect}/${event.vantage}/${event.method === undefined ? 'tool' : ''}`,
     vantage: event.vantage,
-    server: event.serverKey === unknownServerKey(event.source) ? undefined : event.serverKey,
+    server: unnamed ? undefined : event.serverKey,
     start: event.time,
     end: event.time + BigInt(event.durationNs ?? 0),
     seenAt,

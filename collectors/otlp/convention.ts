@@ -2,13 +2,15 @@
 import type { Json, McpEvent } from '../../schemas/event.ts'
 import { eraOfMethod, eraOfVersion } from '../jsonrpc/protocol.ts'
 import { jsonInText } from './json-text.ts'
-import { cutText, limits, type OtlpRecord } from './record.ts'
+import { type Attributes, cutText, limits, type OtlpRecord } from './record.ts'
 
 export type Loose = { -readonly [K in keyof McpEvent]?: McpEvent[K] | undefined }
-/** An event in the making. `rest` holds the attributes that no field has taken yet; it ends in `unmapped`. */
+/** An event in the making. Attributes that are not `taken` by a field end in `unmapped`, and after them what is `given` back. */
 export type Draft = Readonly<{
   record: OtlpRecord
-  rest: Map<string, Json>
+  attributes: Attributes
+  taken: string[]
+  given: [name: string, value: Json][]
   event: Loose
   facts: string[]
   keyedHash: (text: string) => string
@@ -19,26 +21,30 @@ export const spanKind = { internal: 1, server: 2, client: 3 } as const
 const asText = (value: Json | undefined): string | undefined =>
   typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined
 
-/** Takes an attribute out of the rest; one of another type, or an empty one, stays there. */
+/** An attribute that no field has taken. */
+export const left = ({ attributes, taken }: Draft, name: string): Json | undefined =>
+  taken.includes(name) ? undefined : attributes.get(name)
+
+/** An attribute for a field; one of another type, or an empty one, is not taken. */
 export function take(draft: Draft, name: string): string | undefined {
-  const value = asText(draft.rest.get(name))
+  const value = asText(left(draft, name))
   if (value === undefined || value === '') return undefined
-  draft.rest.delete(name)
+  draft.taken.push(name)
   return value
 }
 export function takeCount(draft: Draft, name: string): number | undefined {
-  const value = draft.rest.get(name)
+  const value = left(draft, name)
   const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
   if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 0) return undefined
-  draft.rest.delete(name)
+  draft.taken.push(name)
   return number
 }
 
 /** Content is an object, or JSON in a string; other text stays text. */
 export function takeContent(draft: Draft, name: string): Json | undefined {
-  const value = draft.rest.get(name)
+  const value = left(draft, name)
   if (value === undefined || value === null) return undefined
-  draft.rest.delete(name)
+  draft.taken.push(name)
   if (typeof value !== 'string') return value
   const text = cutText(value, limits.contentBytesMax)
   if (text.length === value.length) return jsonInText(text)
@@ -61,13 +67,13 @@ const serverMethods: ReadonlySet<string> = new Set([
 ])
 export const isNotification = (method: string): boolean => method.startsWith('notifications/')
 
-function transportOf({ rest }: Draft): McpEvent['transport'] {
-  const transport = rest.get('network.transport')
-  const protocol = rest.get('network.protocol.name')
+function transportOf({ attributes }: Draft): McpEvent['transport'] {
+  const transport = attributes.get('network.transport')
+  const protocol = attributes.get('network.protocol.name')
   if (transport === 'pipe' || protocol === 'stdio') return 'stdio'
   if (transport === 'inproc') return 'in_process'
   if (protocol === 'websocket') return 'websocket'
-  return protocol === 'http' || rest.has('url.full') || rest.has('http.request.method') ? 'streamable_http' : 'unknown'
+  return protocol === 'http' || attributes.has('url.full') || attributes.has('http.request.method') ? 'streamable_http' : 'unknown'
 }
 
 /** Who observed it. A server that asks its client (sampling, elicitation) has a CLIENT span of its own. */
@@ -117,7 +123,7 @@ export function mapConvention(draft: Draft): void {
   event.era = byVersion === 'unknown' ? eraOfMethod(method) : byVersion
   const session = take(draft, 'mcp.session.id')
   if (session) event.sessionHash = draft.keyedHash(session)
-  if (draft.rest.get('gen_ai.operation.name') === 'execute_tool') draft.rest.delete('gen_ai.operation.name')
+  if (draft.attributes.get('gen_ai.operation.name') === 'execute_tool') draft.taken.push('gen_ai.operation.name')
   event.toolName = take(draft, 'gen_ai.tool.name')
   event.promptName = take(draft, 'gen_ai.prompt.name')
   event.resourceUri = take(draft, 'mcp.resource.uri')

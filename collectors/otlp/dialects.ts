@@ -1,8 +1,8 @@
 /** Which emitter wrote a record, and how its records differ from the conventions. First match wins; append new emitters in order. */
-import type { Json } from '../../schemas/event.ts'
+import type { Json, JsonObject } from '../../schemas/event.ts'
 import { type Draft, mapConvention, spanKind, take } from './convention.ts'
 import { jsonInText } from './json-text.ts'
-import type { OtlpRecord } from './record.ts'
+import type { Attributes, OtlpRecord } from './record.ts'
 
 export type Dialect = Readonly<{ id: string; matches: (record: OtlpRecord) => boolean; map: (draft: Draft) => void }>
 
@@ -15,7 +15,7 @@ function setAside(draft: Draft, eventName: string): void {
   const { event } = draft
   event.kind = 'other'
   event.eventName = eventName
-  if (event.method !== undefined) draft.rest.set('mcp.method.name', event.method)
+  if (event.method !== undefined) draft.given.push(['mcp.method.name', event.method])
   event.method = undefined
   event.outcome = undefined
   event.direction = undefined
@@ -55,7 +55,7 @@ function mapCsharpSdk(draft: Draft): void {
 
 function mapFastmcp(draft: Draft): void {
   mapConvention(draft)
-  const { event, record, rest } = draft
+  const { event, record, attributes } = draft
   if (event.protocolVersion) event.protocolVersionSource = 'negotiated'
   event.serverName = take(draft, 'fastmcp.server.name')
   event.authClientId = take(draft, 'enduser.id') // an OAuth client, not a person
@@ -63,7 +63,7 @@ function mapFastmcp(draft: Draft): void {
   if (scopes) event.authScopes = scopes.split(' ').filter(Boolean)
   event.serverAlias = take(draft, 'fastmcp.proxy.backend_name')
   event.serverOrigin = take(draft, 'fastmcp.proxy.backend_uri')
-  if (event.toolName !== undefined && rest.has('fastmcp.component.key')) event.toolNameRaw = take(draft, 'fastmcp.component.key')
+  if (event.toolName !== undefined && attributes.has('fastmcp.component.key')) event.toolNameRaw = take(draft, 'fastmcp.component.key')
   event.errorMessage ??= exceptionMessage(draft)
   if (isKind(record, spanKind.internal)) setAside(draft, 'delegate')
   else if (isImplicitList(draft)) setAside(draft, 'implicit_list')
@@ -107,5 +107,15 @@ export const dialects: readonly Dialect[] = [
 
 export const dialectOf = (record: OtlpRecord): Dialect | undefined => dialects.find(({ matches }) => matches(record))
 
-/** Attributes as JSON, under names that may be hostile: own properties only. */
-export const jsonOf = (attributes: Iterable<readonly [string, Json]>): { [key: string]: Json } => Object.fromEntries(attributes)
+/** Adds a member under a name that may be hostile: an own property always. An assignment would take this one for the prototype. */
+export function put(members: JsonObject, name: string, value: Json): void {
+  if (name === '__proto__') Object.defineProperty(members, name, { value, enumerable: true, writable: true, configurable: true })
+  else members[name] = value
+}
+export function jsonOf(attributes: Attributes): JsonObject {
+  const members: JsonObject = {}
+  attributes.forEach((value, name) => {
+    put(members, name, value)
+  })
+  return members
+}

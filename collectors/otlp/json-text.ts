@@ -50,8 +50,17 @@ export function parseBounded(bytes: Uint8Array): unknown {
   }
 }
 
+/** So few brackets in all, in strings or out of them, cannot nest deeper: searching for each is cheaper than reading. */
+function hasAtMost(text: string, openingsMax: number): boolean {
+  let openings = 0
+  for (let at = text.indexOf('['); at >= 0; at = text.indexOf('[', at + 1)) if (++openings > openingsMax) return false
+  for (let at = text.indexOf('{'); at >= 0; at = text.indexOf('{', at + 1)) if (++openings > openingsMax) return false
+  return true
+}
+
 /** Brackets outside strings; strings, which are most of a content, are skipped by searching for their end. */
 function nestsTooDeep(text: string, depthMax: number): boolean {
+  if (hasAtMost(text, depthMax)) return false
   let depth = 0
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at)

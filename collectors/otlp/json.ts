@@ -85,7 +85,7 @@ function id(object: Members, name: string): string {
 }
 
 function cut(budget: Budget, key: string, value: string): string {
-  const kept = cutText(value, valueBytesMax(key))
+  const kept = cutText(value, valueBytesMax(key, value.length * 3))
   if (kept.length !== value.length) noteFact(budget, `truncated:${key}`)
   return kept
 }

@@ -10,8 +10,8 @@ export function stringValue(wire: Wire, budget: Budget, key: string): string {
   const length = lengthOf(wire)
   const start = wire.pos
   wire.pos += length
-  const end = utf8End(wire.bytes, start, wire.pos, valueBytesMax(key))
-  if (end === wire.pos) return wire.intern(wire.bytes, start, end)
+  const end = utf8End(wire.bytes, start, wire.pos, valueBytesMax(key, length))
+  if (end === wire.pos) return wire.intern(wire.bytes, wire.view, start, end)
   noteFact(budget, `truncated:${key}`)
   return wire.bytes.toString('utf8', start, end)
 }

@@ -73,7 +73,9 @@ const contentKeys: ReadonlySet<string> = new Set([
   'gen_ai.output.messages',
   'gen_ai.system_instructions',
 ])
-export const valueBytesMax = (key: string): number => (contentKeys.has(key) ? limits.jsonBytesMax : limits.valueBytesMax)
+/** Of the value of this key, which is at most `length` long: which key it is matters to long values only. */
+export const valueBytesMax = (key: string, length: number = Number.POSITIVE_INFINITY): number =>
+  length > limits.valueBytesMax && contentKeys.has(key) ? limits.jsonBytesMax : limits.valueBytesMax
 
 /** The longest prefix of at most `bytesMax` bytes that does not split a UTF-8 sequence. */
 export function utf8End(bytes: Uint8Array, start: number, end: number, bytesMax: number): number {

@@ -1,10 +1,10 @@
 /** A neutral OTLP record → an event. What no dialect knows becomes `unclassified` and keeps everything: visible, never lost. */
 import { actorOf } from '../../schemas/actor.ts'
-import type { Json, McpEvent } from '../../schemas/event.ts'
+import type { Json, JsonObject, McpEvent } from '../../schemas/event.ts'
 import { hashId, serverKeyOf } from '../../schemas/ids.ts'
 import { eventScope, fromAttributes } from '../../schemas/otlp-event.ts'
-import { type Draft, type Loose, samplingRatioOf, spanKind } from './convention.ts'
-import { dialectOf, jsonOf } from './dialects.ts'
+import { type Draft, type Loose, left, samplingRatioOf, spanKind } from './convention.ts'
+import { dialectOf, jsonOf, put } from './dialects.ts'
 import { present } from './present.ts'
 import { isSpanId, isTraceId, type OtlpRecord } from './record.ts'
 
@@ -35,9 +35,11 @@ export function toEvent(record: OtlpRecord, context: IngestContext): McpEvent | 
   const { span, log } = record
   const draft: Draft = {
     record,
-    rest: new Map((span ?? log).attributes),
+    attributes: (span ?? log).attributes,
+    taken: [],
+    given: [],
     event: envelope(record, context),
-    facts: [...record.facts],
+    facts: record.facts.length > 0 ? [...record.facts] : [],
     keyedHash: context.keyedHash,
   }
   const { event } = draft
@@ -47,7 +49,10 @@ export function toEvent(record: OtlpRecord, context: IngestContext): McpEvent | 
     event.contentLevel = contentLevelOf(draft)
   }
   identifyServer(event, record, context)
-  Object.assign(event, actor(draft, context)) // our own three keys
+  const { actor, actorGrade, actorSource } = whose(draft, context)
+  event.actor = actor
+  event.actorGrade = actorGrade
+  event.actorSource = actorSource
   event.unmapped = unmapped(draft)
   if (draft.facts.length > 0) event.rawFacts = draft.facts
   return present(event)
@@ -140,8 +145,9 @@ function identifyServer(event: Loose, record: OtlpRecord, { source }: IngestCont
 }
 
 /** A server sees its client's address; a user named by attributes is what the sender says. */
-function actor({ event, rest, record }: Draft, context: IngestContext) {
-  const said = (name: string): string | undefined => textOf(rest.get(name)) ?? textOf(record.resource.get(name))
+function whose(draft: Draft, context: IngestContext) {
+  const { event, record } = draft
+  const said = (name: string): string | undefined => textOf(left(draft, name)) ?? textOf(record.resource.get(name))
   return actorOf({
     configured: context.configuredActor,
     osUser: context.osUser,
@@ -152,31 +158,33 @@ function actor({ event, rest, record }: Draft, context: IngestContext) {
 }
 
 /** Every attribute that became no field, the resource's among them, and what the span says beside its attributes. */
-function unmapped({ record, rest, event }: Draft): Json | undefined {
-  const { resource } = record
+function unmapped({ record, attributes, taken, given, event }: Draft): Json | undefined {
   const all = besideAttributes(record, event)
   // An attribute may bear the name of one of ours; neither replaces the other.
-  for (const [name, value] of rest) all.set(all.has(name) ? `attribute.${name}` : name, value)
-  for (const [name, value] of resource) if (!resourceConsumed.has(name)) all.set(`resource.${name}`, value)
-  return all.size > 0 ? jsonOf(all) : undefined
+  const add = (value: Json, name: string): void => put(all, Object.hasOwn(all, name) ? `attribute.${name}` : name, value)
+  attributes.forEach((value, name) => {
+    if (!taken.includes(name)) add(value, name)
+  })
+  for (const [name, value] of given) add(value, name)
+  record.resource.forEach((value, name) => {
+    if (!resourceConsumed.has(name)) put(all, `resource.${name}`, value)
+  })
+  return Object.keys(all).length > 0 ? all : undefined
 }
-function besideAttributes({ span, log, scope }: OtlpRecord, event: Loose): Map<string, Json> {
-  const all = new Map<string, Json>()
-  if (scope.name && scope.name !== event.dialect) all.set('scope.name', scope.name)
+function besideAttributes({ span, log, scope }: OtlpRecord, event: Loose): JsonObject {
+  const all: JsonObject = {}
+  if (scope.name && scope.name !== event.dialect) all['scope.name'] = scope.name
   if (log) {
-    if (log.body !== null) all.set('log.body', log.body)
-    if (log.severityText || log.severityNumber !== 0) all.set('log.severity', log.severityText || log.severityNumber)
+    if (log.body !== null) all['log.body'] = log.body
+    if (log.severityText || log.severityNumber !== 0) all['log.severity'] = log.severityText || log.severityNumber
     return all
   }
-  all.set('span.name', span.name)
-  if (span.kind !== 0) all.set('span.kind', span.kind)
-  if (span.statusCode !== 0) all.set('span.status.code', span.statusCode)
-  if (span.statusMessage && event.errorMessage !== span.statusMessage) all.set('span.status.message', span.statusMessage)
+  all['span.name'] = span.name
+  if (span.kind !== 0) all['span.kind'] = span.kind
+  if (span.statusCode !== 0) all['span.status.code'] = span.statusCode
+  if (span.statusMessage && event.errorMessage !== span.statusMessage) all['span.status.message'] = span.statusMessage
   if (span.events.length > 0)
-    all.set(
-      'span.events',
-      span.events.map(({ name, time, attributes }) => ({ name, time: String(time), attributes: jsonOf(attributes) })),
-    )
+    all['span.events'] = span.events.map(({ name, time, attributes }) => ({ name, time: String(time), attributes: jsonOf(attributes) }))
   return all
 }
 

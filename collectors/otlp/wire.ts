@@ -3,7 +3,8 @@ import { Fault } from '../../schemas/errors.ts'
 
 /** `end` is the end of the message being read; `high` the upper half of the last varint. */
 export type Wire = { readonly bytes: Buffer; readonly view: DataView; readonly intern: Intern; pos: number; end: number; high: number }
-export type Intern = (bytes: Buffer, start: number, end: number) => string
+/** The text of so many bytes of a body, of which `view` is another view. */
+export type Intern = (bytes: Buffer, view: DataView, start: number, end: number) => string
 
 export const refuse = (reason: string): never => {
   throw new Fault('RECORD_INVALID', reason)
@@ -12,19 +13,23 @@ export const refuse = (reason: string): never => {
 const internBytesMax = 40
 const internSlots = 4_096
 
-/** Keys and repeated values are a few hundred strings: comparing bytes is cheaper than decoding them again. */
+/** Keys and repeated values are a few hundred strings: comparing bytes is cheaper than decoding them again. Kept is what comes a second time. */
 export function createIntern(): Intern {
   const slots: ({ bytes: Uint8Array; text: string } | undefined)[] = new Array(internSlots)
-  return (bytes, start, end) => {
+  const missed = new Int32Array(internSlots)
+  return (bytes, view, start, end) => {
     const length = end - start
     if (length > internBytesMax) return bytes.toString('utf8', start, end)
     let hash = length
-    for (let at = start; at < end; at += 1) hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0
-    const slot = (hash ^ (hash >>> 12)) & (internSlots - 1)
+    let at = start
+    for (; at + 4 <= end; at += 4) hash = Math.imul(hash ^ (hash >>> 15) ^ view.getInt32(at, true), 0x2c1b3c6d)
+    for (; at < end; at += 1) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193)
+    const slot = (hash ^ (hash >>> 16)) & (internSlots - 1)
     const known = slots[slot]
     if (known !== undefined && known.bytes.length === length && sameBytes(known.bytes, bytes, start)) return known.text
     const text = bytes.toString('utf8', start, end)
-    slots[slot] = { bytes: Uint8Array.prototype.slice.call(bytes, start, end), text }
+    if (missed[slot] === hash) slots[slot] = { bytes: Uint8Array.prototype.slice.call(bytes, start, end), text }
+    missed[slot] = hash
     return text
   }
 }
@@ -111,7 +116,7 @@ export function double(wire: Wire): number {
 export function text(wire: Wire): string {
   const length = lengthOf(wire)
   wire.pos += length
-  return wire.intern(wire.bytes, wire.pos - length, wire.pos)
+  return wire.intern(wire.bytes, wire.view, wire.pos - length, wire.pos)
 }
 export function hex(wire: Wire): string {
   const length = lengthOf(wire)

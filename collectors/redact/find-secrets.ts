@@ -1,7 +1,7 @@
 /** Finds secrets in a text: one pass for the literals, then each rule looks at its own few places. */
 import { secretTokenPattern } from '../../schemas/secret.ts'
 import { type ContextRule, contextRules, type Spot } from './context-rules.ts'
-import { compileLiterals } from './literals.ts'
+import { type Codes, compileLiterals, sieveChars } from './literals.ts'
 import { findPersonal } from './personal.ts'
 import { type VendorRule, vendorRules } from './vendor-rules.ts'
 
@@ -34,28 +34,48 @@ export const secretKinds: readonly string[] = [
 /** A text of nothing but openings is not worth more looks than this; whatever was found so far counts. */
 const looksMax = 200_000
 
-/** Compiles the rules once; what it returns keeps no state between texts. */
-export function createSecretFinder(): FindSecrets {
-  const literals: string[] = []
-  const owners: { vendor?: VendorRule; context?: ContextRule }[] = []
-  for (const vendor of vendorRules) for (const literal of vendor.literals) literals.push(literal) && owners.push({ vendor })
-  for (const context of contextRules) for (const literal of context.literals) literals.push(literal) && owners.push({ context })
-  const scan = compileLiterals(literals)
+/** Nothing that is shorter is a secret. */
+export const textMin = 6
+const none: readonly Secret[] = []
+const scratchMax = 16 * 1024
+/** The characters of a text as numbers. Only a text that is longer than usual gets an array of its own. */
+function createCodesOf(): (text: string) => Codes {
+  const scratch = new Uint16Array(scratchMax + sieveChars)
+  const scratchBytes = Buffer.from(scratch.buffer)
   return (text) => {
-    if (text.length < 6) return []
+    const codes = text.length <= scratchMax ? scratch : new Uint16Array(text.length + sieveChars)
+    const bytes = codes === scratch ? scratchBytes : Buffer.from(codes.buffer)
+    bytes.write(text, 'utf16le')
+    return codes
+  }
+}
+
+type Owner = Readonly<{ literal: string; telling: boolean; vendor?: VendorRule; context?: ContextRule }>
+
+/** Compiles the rules once; what it returns keeps nothing of a text but scratch that the next one writes over. */
+export function createSecretFinder(): FindSecrets {
+  const owners: Owner[] = [
+    ...vendorRules.flatMap((vendor) => vendor.literals.map((literal) => ({ vendor, literal, telling: isTelling(literal) }))),
+    ...contextRules.flatMap((context) => context.literals.map((literal) => ({ context, literal, telling: false }))),
+  ]
+  const scan = compileLiterals(owners.map(({ literal }) => literal))
+  const codesOf = createCodesOf()
+  return (text) => {
+    if (text.length < textMin) return none
+    const codes = codesOf(text)
     const strong: Spot[] = []
     const weak: Spot[] = []
     let looks = 0
-    scan(text, (literal, end) => {
+    scan(codes, text.length, (hit, end) => {
       if (looks >= looksMax) return
       looks += 1
-      const start = end - (literals[literal] as string).length
-      const owner = owners[literal]
-      if (owner?.vendor) push(strong, lookVendor(owner.vendor, text, start, isTelling(literals[literal] as string)))
-      else if (owner?.context) push(weak, owner.context.look(text, start, end))
+      const { literal, vendor, context, telling } = owners[hit] as Owner
+      const start = end - literal.length
+      if (vendor) push(strong, lookVendor(vendor, text, start, telling))
+      else if (context) push(weak, context.look(text, start, end))
     })
-    if (/\d{4}/.test(text)) for (const spot of findPersonal(text)) weak.push(spot)
-    if (strong.length === 0 && weak.length === 0) return []
+    for (const spot of findPersonal(text)) weak.push(spot)
+    if (strong.length === 0 && weak.length === 0) return none
     return settle(text, strong, weak)
   }
 }
@@ -70,7 +90,7 @@ const isTelling = (literal: string): boolean => literal.length > 3 && /[_-]/.tes
 function lookVendor(rule: VendorRule, text: string, literalStart: number, telling: boolean): Spot | undefined {
   const { pattern } = rule
   const from = Math.max(0, literalStart - rule.back)
-  if (rule.back === 0 && !telling && isInsideWord(text, literalStart)) return undefined
+  if (rule.back === 0 ? !telling && isInsideWord(text, literalStart) : !beforeLiteral.test(text.charAt(literalStart - 1))) return undefined
   pattern.lastIndex = from
   const match = rule.back === 0 ? pattern.exec(text) : searchNear(pattern, text, from, literalStart)
   if (!match) return undefined
@@ -82,6 +102,9 @@ function lookVendor(rule: VendorRule, text: string, literalStart: number, tellin
   if ((!telling && isWordCode(text.charCodeAt(end))) || !rule.accept(value)) return undefined
   return { kind: rule.kind, start, end }
 }
+
+/** Whatever a `back` rule matches has one of these right before its literal; in other texts a `|` or `-us` mostly has not. */
+const beforeLiteral = /[\w~.-]/
 
 /** `back` rules: the pattern may begin anywhere up to the literal, and must reach it. Bounded by `back` times the pattern. */
 function searchNear(pattern: RegExp, text: string, from: number, literalStart: number): RegExpExecArray | null {

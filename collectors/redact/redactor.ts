@@ -5,8 +5,8 @@ import { fingerprintContent, fingerprintKey, flatten } from '../../schemas/finge
 import type { KeyedHash } from '../keys.ts'
 import type { NameKind } from './context-rules.ts'
 import { createSecretFinder, type FindSecrets } from './find-secrets.ts'
-import { canonical, scrubJson, shapeOf } from './scrub-json.ts'
-import { kindOfName, type ScrubOptions, scrubText } from './scrub-text.ts'
+import { canonical, keyMax, scrubJson, shapeOf } from './scrub-json.ts'
+import { cleanCharsMax, createCleanTexts, kindOfName, type ScrubOptions, scrubText } from './scrub-text.ts'
 
 export type CaptureTier = McpEvent['captureTier']
 /** Per kind of content; `full` keeps personal numbers and length, but no secret either. */
@@ -17,10 +17,6 @@ export type RedactorOptions = Readonly<{ keyedHash: KeyedHash; tiers: CaptureTie
 type Category = keyof CaptureTiers
 type ContentField = 'arguments' | 'result' | 'params' | 'body'
 type Draft = { -readonly [K in keyof McpEvent]: McpEvent[K] }
-
-/** Envelope strings repeat from event to event: those without a secret are remembered and not looked at again. */
-const cleanMax = 20_000
-const cleanCharsMax = 256
 
 /** Characters of one string under tier `redacted`. */
 export const lengthMax = 64 * 1024
@@ -59,93 +55,93 @@ const textFields = [
   ],
   ...['resultType', 'errorType', 'errorCode', 'errorMessage', 'decisionSource', 'decisionReason'],
 ] as readonly ('actor' | 'method' | 'errorMessage')[] // safe: every one of them is a string field of an event
-const openFields = ['http', 'labels', 'unmapped'] as const
+
+const kindsMax = 20_000
 
 export function createRedactor({ keyedHash, tiers, find = createSecretFinder() }: RedactorOptions): Redact {
   const fingerprintWith = fingerprintKey(keyedHash)
   const lowest = Object.values(tiers).reduce((a, b) => least(tierOrder, a, b))
-  const clean = new Set<string>()
   const kinds = new Map<string, NameKind | undefined>()
   const kindOf = (name: string): NameKind | undefined => {
-    if (kinds.has(name)) return kinds.get(name)
+    const known = kinds.get(name)
+    if (known !== undefined || kinds.has(name)) return known
     const kind = kindOfName(name)
-    if (kinds.size >= cleanMax) kinds.clear()
+    if (kinds.size >= kindsMax) kinds.clear()
     if (name.length <= cleanCharsMax) kinds.set(name, kind)
     return kind
   }
-  const scrubField = (text: string, options: ScrubOptions): string => {
-    if (clean.has(text)) return text
-    const scrubbed = scrubText(text, {}, options).text
-    if (scrubbed === text && text.length <= cleanCharsMax) {
-      if (clean.size >= cleanMax) clean.clear()
-      clean.add(text)
-    }
-    return scrubbed
+  /** Of the event in hand. */
+  let secrets: Set<string> | undefined
+  const found = (secret: string): void => {
+    secrets ??= new Set()
+    if (secrets.size < secretsMax) secrets.add(secret)
   }
-  return (event) => {
-    const draft: Draft = { ...event }
-    const secrets = new Set(event.secrets)
-    const scrubOptions = (tier: CaptureTier): ScrubOptions => ({
-      find,
-      keyedHash,
-      personal: tier !== 'full',
-      lengthMax: tier === 'full' ? fullLengthMax : lengthMax,
-      found: (secret) => secrets.size < secretsMax && secrets.add(secret),
-      kindOf,
-    })
-    const usual = scrubOptions('redacted')
+  const optionsAt = (tier: CaptureTier): ScrubOptions => {
+    const options = { find, keyedHash, personal: tier !== 'full', lengthMax: tier === 'full' ? fullLengthMax : lengthMax, found, kindOf }
+    return { ...options, ofKeys: { ...options, lengthMax: keyMax, clean: createCleanTexts() } }
+  }
+  const inContent: ReadonlyMap<CaptureTier, ScrubOptions> = new Map(tierOrder.map((tier) => [tier, optionsAt(tier)]))
+  const inEnvelope: ScrubOptions = { ...optionsAt('redacted'), clean: createCleanTexts() }
+  const isShaped = tierOrder.indexOf(lowest) < tierOrder.indexOf('redacted')
+
+  function envelope(event: McpEvent, draft: Draft): void {
     for (const field of textFields) {
       const text = event[field]
       // `token:HASH` is made by us: the hash must not be taken for the token.
-      if (field === 'actor' && event.actorSource === 'token_hash') continue
-      if (text !== undefined) draft[field] = scrubField(text, usual)
+      if (text === undefined || (field === 'actor' && event.actorSource === 'token_hash')) continue
+      const scrubbed = scrubText(text, inEnvelope)
+      if (scrubbed !== text) draft[field] = scrubbed
     }
-    if (event.authScopes) draft.authScopes = event.authScopes.map((scope) => scrubField(scope, usual))
-    if (event.rawFacts) draft.rawFacts = event.rawFacts.map((fact) => scrubField(fact, usual))
-    for (const field of openFields) {
-      const value = event[field]
-      if (value === undefined) continue
-      const { value: clean } = scrubJson(value, usual)
-      // Attributes that nobody consumed may be content under a name that we do not know.
-      draft[field] = field === 'unmapped' && tierOrder.indexOf(lowest) < tierOrder.indexOf('redacted') ? shapeOf(clean) : clean
+    if (event.authScopes) draft.authScopes = event.authScopes.map((scope) => scrubText(scope, inEnvelope))
+    if (event.rawFacts) draft.rawFacts = event.rawFacts.map((fact) => scrubText(fact, inEnvelope))
+    if (event.http !== undefined) draft.http = scrubJson(event.http, inEnvelope).value
+    if (event.labels !== undefined) draft.labels = scrubJson(event.labels, inEnvelope).value
+    if (event.unmapped === undefined) return
+    const unmapped = scrubJson(event.unmapped, inEnvelope).value
+    // Attributes that nobody consumed may be content under a name that we do not know.
+    draft.unmapped = isShaped ? shapeOf(unmapped) : unmapped
+  }
+
+  function keep(field: ContentField, event: McpEvent, draft: Draft): void {
+    const value = event[field]
+    if (value === undefined) return
+    const category = categoryOf(field, event)
+    const tier = category === undefined ? 'redacted' : tiers[category]
+    const { value: clean, cut, same } = scrubJson(value, inContent.get(tier) as ScrubOptions, category === 'definitions')
+    if (category !== undefined) {
+      draft.captureTier = least(tierOrder, draft.captureTier, tier)
+      draft.contentLevel = least(levelOrder, draft.contentLevel, levelAt(tier))
     }
-    for (const field of ['arguments', 'result', 'params', 'body'] as const) {
-      const value = event[field]
-      if (value !== undefined) keep(field, value, event, draft)
-    }
-    if (secrets.size > 0) draft.secrets = [...secrets]
+    if (cut) draft.contentLevel = least(levelOrder, draft.contentLevel, 'truncated')
+    const hashed = tierOrder.indexOf(tier) >= tierOrder.indexOf('hash')
+    const text = same || hashed ? canonical(clean) : undefined
+    measure(field, value, same ? text : undefined, draft)
+    if (text !== undefined && hashed) stamp(field, category, text, draft)
+    if (tier === 'none' || tier === 'hash') delete draft[field]
+    else draft[field] = tier === 'shape' ? shapeOf(clean) : clean
+    if (tier !== 'hash') return
+    const prints = flatten(fingerprintContent(clean, fingerprintWith))
+    if (isOutgoing(field)) draft.argsFingerprints = prints
+    else draft.resultFingerprints = prints
+  }
+
+  function stamp(field: ContentField, category: Category | undefined, text: string, draft: Draft): void {
+    if (field === 'params' && (draft.argsHash !== undefined || category === undefined)) return // the arguments say more
+    if (isOutgoing(field)) draft.argsHash = keyedHash(text)
+    else draft.resultHash = keyedHash(text)
+  }
+
+  return (event) => {
+    const draft: Draft = { ...event }
+    secrets = event.secrets ? new Set(event.secrets) : undefined
+    envelope(event, draft)
+    for (const field of contentFields) keep(field, event, draft)
+    if (secrets !== undefined && secrets.size > 0) draft.secrets = [...secrets]
     return draft
-
-    function keep(field: ContentField, value: Json, source: McpEvent, target: Draft): void {
-      const category = categoryOf(field, source)
-      const tier = category === undefined ? 'redacted' : tiers[category]
-      const { value: clean, cut, same } = scrubJson(value, scrubOptions(tier), category === 'definitions')
-      if (category !== undefined) {
-        target.captureTier = least(tierOrder, target.captureTier, tier)
-        target.contentLevel = least(levelOrder, target.contentLevel, levelAt(tier))
-      }
-      if (cut) target.contentLevel = least(levelOrder, target.contentLevel, 'truncated')
-      const text = same || tierOrder.indexOf(tier) >= tierOrder.indexOf('hash') ? canonical(clean) : undefined
-      measure(field, value, same ? text : undefined, target)
-      if (text !== undefined && tierOrder.indexOf(tier) >= tierOrder.indexOf('hash')) stamp(field, text, target)
-      if (tier === 'none' || tier === 'hash') delete target[field]
-      else target[field] = tier === 'shape' ? shapeOf(clean) : clean
-      if (tier === 'hash') {
-        const prints = flatten(fingerprintContent(clean, fingerprintWith))
-        if (isOutgoing(field)) target.argsFingerprints = prints
-        else target.resultFingerprints = prints
-      }
-    }
-
-    function stamp(field: ContentField, text: string, target: Draft): void {
-      if (field === 'params' && target.argsHash !== undefined) return // the arguments say more
-      if (field === 'params' && categoryOf(field, event) === undefined) return
-      if (isOutgoing(field)) target.argsHash = keyedHash(text)
-      else target.resultHash = keyedHash(text)
-    }
   }
 }
 
+const contentFields: readonly ContentField[] = ['arguments', 'result', 'params', 'body']
 const isOutgoing = (field: ContentField): boolean => field === 'arguments' || field === 'params'
 
 /** Which tier rules a field; undefined for protocol facts, which are always kept redacted. */

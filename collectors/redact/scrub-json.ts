@@ -1,91 +1,78 @@
-/** Walks JSON of any depth without recursion and scrubs every string and key; also its shape and its canonical text. */
+/** Scrubs every string and key of a JSON value; a part with nothing to replace is passed on as it is. Also its shape and its canonical text. */
 import type { Json } from '../../schemas/event.ts'
 import { type ScrubOptions, scrubText } from './scrub-text.ts'
 
-/** `same`: nothing was replaced, and `value` is a copy of what was given. */
+/** `same`: nothing was replaced, and `value` is what was given. */
 export type ScrubbedJson = Readonly<{ value: Json; cut: boolean; same: boolean }>
-type Container = Json[] | { [key: string]: Json }
-type Frame = {
-  source: Container
-  target: Container
-  keys: readonly string[] | undefined
-  at: number
-  depth: number
-  name: string | undefined
-}
+type Members = { [key: string]: Json }
+type Walk = { readonly options: ScrubOptions; readonly definition: boolean; nodes: number; cut: boolean }
 
+/** Shallow enough for a walk by recursion. */
 export const depthMax = 128
 export const nodesMax = 200_000
 const tooDeep = '⟦cut:depth⟧'
 const tooMany = '⟦cut:count⟧'
-const keyMax = 1_024
+export const keyMax = 1_024
+/** A shorter key is no secret. */
+const keyMin = 12
 
 /** `definition`: schemas and descriptions name secrets without holding any, so names count for less there. */
 export function scrubJson(json: Json, options: ScrubOptions, definition = false): ScrubbedJson {
-  const walk = { nodes: 0, cut: false, same: true }
-  const stack: Frame[] = []
-  const leaf = (value: Json, name: string | undefined, depth: number): Json => {
-    walk.nodes += 1
-    if (typeof value === 'string') return scrubString(value, name)
-    if (typeof value === 'number' && Math.abs(value) >= 1e12) return scrubNumber(value)
-    if (value === null || typeof value !== 'object') return value
-    if (depth >= depthMax || walk.nodes > nodesMax) {
-      walk.cut = true
-      return depth >= depthMax ? tooDeep : tooMany
-    }
-    const frame = frameOf(value, depth + 1, name)
-    stack.push(frame)
-    return frame.target
-  }
-  const scrubString = (text: string, name: string | undefined): string => {
-    const scrubbed = scrubText(text, { name, definition }, options)
-    walk.cut ||= scrubbed.cut
-    walk.same &&= scrubbed.text === text
-    return scrubbed.text
-  }
-  /** A card number sent as a number. */
-  const scrubNumber = (value: number): Json => {
-    const text = String(value)
-    const scrubbed = scrubText(text, {}, options).text
-    walk.same &&= scrubbed === text
-    return scrubbed === text ? value : scrubbed
-  }
-  const root = leaf(json, undefined, 0)
-  for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
-    const step = next(frame)
-    if (step === undefined) stack.pop()
-    else if (walk.nodes > nodesMax) {
-      walk.cut = true
-      stack.pop()
-    } else {
-      const key = keyOf(step.key, options)
-      walk.same &&= key === step.key
-      put(frame.target, key, leaf(step.value, step.name, frame.depth))
-    }
-  }
-  return { value: root, cut: walk.cut, same: walk.same && !walk.cut }
+  const walk: Walk = { options, definition, nodes: 0, cut: false }
+  const value = scrub(walk, json, undefined, 0)
+  return { value, cut: walk.cut, same: value === json && !walk.cut }
 }
 
-const frameOf = (source: Container, depth: number, name: string | undefined): Frame => ({
-  source,
-  target: Array.isArray(source) ? [] : {},
-  keys: Array.isArray(source) ? undefined : Object.keys(source),
-  at: 0,
-  depth,
-  name,
-})
-
-function next(frame: Frame): { key: string | undefined; value: Json; name: string | undefined } | undefined {
-  const { source, keys } = frame
-  const at = frame.at
-  frame.at += 1
-  if (Array.isArray(source)) {
-    if (at >= source.length) return undefined
-    return { key: undefined, value: source[at] as Json, name: flagBefore(source, at) ?? frame.name }
+function scrub(walk: Walk, value: Json, name: string | undefined, depth: number): Json {
+  walk.nodes += 1
+  if (typeof value === 'string') return scrubText(value, walk.options, name, walk.definition, walk)
+  if (typeof value === 'number' && Math.abs(value) >= 1e12) return scrubNumber(walk, value)
+  if (value === null || typeof value !== 'object') return value
+  if (depth >= depthMax || walk.nodes > nodesMax) {
+    walk.cut = true
+    return depth >= depthMax ? tooDeep : tooMany
   }
-  const key = keys?.[at]
-  if (key === undefined) return undefined
-  return { key, value: source[key] as Json, name: pairName(source, key) ?? key }
+  return Array.isArray(value) ? scrubList(walk, value, name, depth + 1) : scrubMembers(walk, value, depth + 1)
+}
+
+/** A card number sent as a number. */
+function scrubNumber({ options }: Walk, value: number): Json {
+  const text = String(value)
+  const scrubbed = scrubText(text, options)
+  return scrubbed === text ? value : scrubbed
+}
+
+function scrubList(walk: Walk, list: Json[], name: string | undefined, depth: number): Json[] {
+  let copy: Json[] | undefined
+  for (let at = 0; at < list.length; at += 1) {
+    if (walk.nodes > nodesMax) {
+      walk.cut = true
+      return copy ?? list.slice(0, at)
+    }
+    const value = list[at] as Json
+    const scrubbed = scrub(walk, value, flagBefore(list, at) ?? name, depth)
+    if (copy === undefined && scrubbed !== value) copy = list.slice(0, at)
+    copy?.push(scrubbed)
+  }
+  return copy ?? list
+}
+
+function scrubMembers(walk: Walk, source: Members, depth: number): Members {
+  const keys = Object.keys(source)
+  let copy: Members | undefined
+  for (let at = 0; at < keys.length; at += 1) {
+    if (walk.nodes > nodesMax) {
+      walk.cut = true
+      return copy ?? copyOf(source, keys, at)
+    }
+    const name = keys[at] as string
+    const key = scrubKey(name, walk.options)
+    const value = source[name] as Json
+    const scrubbed = scrub(walk, value, pairName(source, name) ?? name, depth)
+    if (copy === undefined && (scrubbed !== value || key !== name)) copy = copyOf(source, keys, at)
+    if (copy !== undefined) put(copy, key, scrubbed)
+  }
+  return copy ?? source
 }
 
 /** `["--api-key", "…"]`: in a command line the name is the element before. */
@@ -102,14 +89,20 @@ function pairName(source: { [key: string]: Json }, key: string): string | undefi
   return typeof found === 'string' ? found : undefined
 }
 
-const keyOf = (key: string | undefined, options: ScrubOptions): string | undefined =>
-  key === undefined || key.length < 12 ? key : scrubText(key, {}, { ...options, lengthMax: keyMax }).text
+const scrubKey = (key: string, options: ScrubOptions): string =>
+  key.length < keyMin ? key : scrubText(key, options.ofKeys ?? { ...options, lengthMax: keyMax })
 
-function put(target: Container, key: string | undefined, value: Json): void {
-  if (Array.isArray(target)) target.push(value)
+/** The first so many members. */
+function copyOf(source: Members, keys: readonly string[], count: number): Members {
+  const copy: Members = {}
+  for (let at = 0; at < count; at += 1) put(copy, keys[at] as string, source[keys[at] as string] as Json)
+  return copy
+}
+
+function put(target: Members, key: string, value: Json): void {
   // An assignment would take this key for the prototype; defining every property would make slow objects of all.
-  else if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })
-  else target[key ?? ''] = value
+  if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })
+  else target[key] = value
 }
 
 const shapeToken = /^⟦(?:string:\d{1,16}|number|boolean)⟧$/

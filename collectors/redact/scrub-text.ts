@@ -3,12 +3,9 @@ import { secretToken } from '../../schemas/secret.ts'
 import { encodedRuns } from '../../schemas/unwrap.ts'
 import type { KeyedHash } from '../keys.ts'
 import type { NameKind } from './context-rules.ts'
-import { type FindSecrets, isNamedSecret, nameKind, personalKinds, type Secret } from './find-secrets.ts'
+import { type FindSecrets, isNamedSecret, nameKind, personalKinds, type Secret, textMin } from './find-secrets.ts'
 import { distinct, isStandIn } from './plausible.ts'
 
-/** What the name a text stands under may say of it. */
-export type TextPlace = Readonly<{ name?: string | undefined; definition?: boolean | undefined }>
-export type Scrubbed = Readonly<{ text: string; cut: boolean }>
 export type ScrubOptions = Readonly<{
   find: FindSecrets
   keyedHash: KeyedHash
@@ -17,19 +14,45 @@ export type ScrubOptions = Readonly<{
   found: (secret: string) => void
   /** `nameKind`, remembered: names repeat. */
   kindOf?: (name: string) => NameKind | undefined
+  /** Texts that were seen to hold nothing, for those that repeat. */
+  clean?: CleanTexts
+  /** The same for keys of objects. */
+  ofKeys?: ScrubOptions
 }>
+
+/** Short texts that repeat from event to event: those without a secret are remembered and not looked at again. */
+export type CleanTexts = Readonly<{ has: (text: string) => boolean; add: (text: string) => void }>
+const cleanMax = 20_000
+export const cleanCharsMax = 256
+export function createCleanTexts(): CleanTexts {
+  const texts = new Set<string>()
+  return {
+    has: (text) => texts.has(text),
+    add(text) {
+      if (text.length > cleanCharsMax) return
+      if (texts.size >= cleanMax) texts.clear()
+      texts.add(text)
+    },
+  }
+}
 
 /** A replacement can bring a further secret to light (`token=⟦…⟧ghp_…`); three passes reach rest in practice and in the tests. */
 const passesMax = 4
 const encodedMax = 256 * 1024
 
-export function scrubText(text: string, place: TextPlace, options: ScrubOptions): Scrubbed {
-  const named = wholeSecret(text, place, options)
-  if (named !== undefined) return { text: named, cut: false }
+/** `name` is what the text stands under, and may say what it is. `note` hears of a text that was cut. */
+export function scrubText(text: string, options: ScrubOptions, name?: string, definition = false, note?: { cut: boolean }): string {
+  const named = name === undefined ? undefined : wholeSecret(text, name, definition, options)
+  if (named !== undefined) return named
+  if (text.length < textMin || options.clean?.has(text)) return text
   const clean = scrubEncoded(scrubPlain(text, options), options)
-  if (clean.length <= options.lengthMax) return { text: clean, cut: false }
+  if (clean.length <= options.lengthMax) {
+    if (clean === text) options.clean?.add(text)
+    return clean
+  }
+  if (note) note.cut = true
   // The cut may part a secret from what kept it from being seen, so the remains are looked at once more.
-  return { text: scrubPlain(cutMiddle(clean, options.lengthMax), options), cut: true }
+  return scrubPlain(cutMiddle(clean, options.lengthMax), options)
 }
 
 function scrubPlain(text: string, options: ScrubOptions): string {
@@ -62,8 +85,8 @@ function tokenFor(kind: string, value: string, options: ScrubOptions): string {
 }
 
 /** `{"API_KEY": "…"}`: the name is outside the text. Its own form, where it has one, says more than the name. */
-function wholeSecret(text: string, { name, definition }: TextPlace, options: ScrubOptions): string | undefined {
-  if (name === undefined || text.length < 4 || text.length > 4_096) return undefined
+function wholeSecret(text: string, name: string, definition: boolean, options: ScrubOptions): string | undefined {
+  if (text.length < 4 || text.length > 4_096) return undefined
   if (/authorization$/i.test(name)) return headerSecret(text, options)
   const kind = options.kindOf ? options.kindOf(name) : kindOfName(name)
   if (kind === undefined) return undefined

@@ -4,6 +4,7 @@ import { createOtlpGrpc, type OtlpGrpc } from '../../collectors/otlp/grpc.ts'
 import { createOtlpHttp, type OtlpHttp } from '../../collectors/otlp/http.ts'
 import { createIntake, type Intake } from '../../collectors/otlp/intake.ts'
 import { openKafkaSource } from '../../collectors/otlp/kafka-source.ts'
+import { createSecretFinder } from '../../collectors/redact/find-secrets.ts'
 import { createRedactor } from '../../collectors/redact/redactor.ts'
 import type { Config } from '../../schemas/config.ts'
 import { Fault } from '../../schemas/errors.ts'
@@ -90,10 +91,11 @@ const tenantsMax = 1_000
 /** One redactor per tenant: hashes are keyed by tenant. */
 function protector(config: Config, keyedHash: (tenant: string) => (text: string) => string): (event: McpEvent) => McpEvent {
   const redactors = new Map<string, (event: McpEvent) => McpEvent>()
+  const find = createSecretFinder() // its tables are half a megabyte, and the same for all
   return (event) => {
     let redact = redactors.get(event.tenant)
     if (!redact) {
-      redact = createRedactor({ keyedHash: keyedHash(event.tenant), tiers: config.capture })
+      redact = createRedactor({ keyedHash: keyedHash(event.tenant), tiers: config.capture, find })
       if (redactors.size >= tenantsMax) redactors.clear()
       redactors.set(event.tenant, redact)
     }

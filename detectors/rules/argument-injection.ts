@@ -1,9 +1,9 @@
 /** An argument that is code where a word belongs: judged by the type of its field, never by raw text alone. */
 import { z } from 'zod'
-import { defineDetector } from '../../schemas/detector.ts'
+import { defineDetector, type Output } from '../../schemas/detector.ts'
 import type { Json } from '../../schemas/event.ts'
 import { calls, story } from '../../schemas/story.ts'
-import { argumentsOf, fieldKindOf } from '../signals/arguments.ts'
+import { argumentsOf, hasOperatorKey } from '../signals/arguments.ts'
 import { injectionIn } from '../signals/injections.ts'
 
 const KEYS_MAX = 500
@@ -54,33 +54,36 @@ export default defineDetector({
   reads: ['request', 'call'],
   methods: ['tools/call'],
 
-  *inspect({ subject, settings }) {
-    if (subject.kind !== 'event' || subject.event.arguments === undefined) return
+  inspect({ subject, settings }) {
+    const outputs: Output[] = []
+    if (subject.kind !== 'event' || subject.event.arguments === undefined) return outputs
     const { event } = subject
     const tool = event.toolName ?? ''
-    if (settings.ignoreTools.includes(tool)) return
+    if (settings.ignoreTools.includes(tool)) return outputs
     const server = event.serverAlias ?? event.serverKey
-    for (const { pointer, name, text } of argumentsOf(event)) {
-      const found = injectionIn(text, fieldKindOf(name, tool))
+    for (const { pointer, name, text, kind } of argumentsOf(event)) {
+      const found = injectionIn(text, kind)
       if (!found) continue
       const { mark, excerpt } = found
-      yield {
+      outputs.push({
         finding: `${event.serverKey} ${tool} ${name} ${mark.kind} ${excerpt}`,
         confidence: mark.severity === 'high' ? 0.85 : 0.7,
         severity: mark.severity,
         summary: `${tool}: ${name || 'an argument'} holds ${mark.label}`,
         evidence: { server, tool, field: name, pointer, kind: mark.kind, excerpt },
-      }
+      })
     }
+    if (!hasOperatorKey(event)) return outputs
     for (const key of new Set(operatorKeys(event.arguments))) {
-      yield {
+      outputs.push({
         finding: `${event.serverKey} ${tool} ${key}`,
         confidence: 0.7,
         severity: 'medium',
         summary: `${tool}: a query operator ${key} that runs code`,
         evidence: { server, tool, field: key, pointer: '/arguments', kind: 'operator', excerpt: key },
-      }
+      })
     }
+    return outputs
   },
 
   examples: [

@@ -1,6 +1,6 @@
 /** One server speaks of another's tools, takes its names, or answers for a tool that it never listed. */
 import { z } from 'zod'
-import { defineDetector, type Subject, type TextPart } from '../../schemas/detector.ts'
+import { defineDetector, type Output, type Subject, type TextPart } from '../../schemas/detector.ts'
 import type { Json } from '../../schemas/event.ts'
 import { isObject } from '../../schemas/event.ts'
 import { calls, exchange, offers, story } from '../../schemas/story.ts'
@@ -89,41 +89,43 @@ export default defineDetector({
   methods: ['tools/list', 'tools/call', 'initialize', 'server/discover', 'notifications/tools/list_changed'],
   memory: { version: 2, keysMax: 10_000, ttlMs: 24 * 3_600_000, initial: (): Memory => new Map() },
 
-  *inspect({ subject, memories: [memory], settings }) {
-    if (subject.kind !== 'event' || !memory) return
+  inspect({ subject, memories: [memory], settings }) {
+    const outputs: Output[] = []
+    if (subject.kind !== 'event' || !memory) return outputs
     const { event } = subject
     const server = event.serverAlias ?? event.serverKey
     const known = memory.get(event.serverKey)
     if (event.method === 'notifications/tools/list_changed' && known) known.complete = false
     if (event.method === 'tools/call') {
-      if (!known?.complete || event.outcome !== 'success' || !event.toolName || known.tools.has(event.toolName)) return
+      if (!known?.complete || event.outcome !== 'success' || !event.toolName || known.tools.has(event.toolName)) return outputs
       const evidence = {
         server,
         tool: event.toolName,
         other: server,
         excerpt: `listed: ${[...known.tools.keys()].slice(0, 10).join(', ')}`,
       }
-      yield {
+      outputs.push({
         finding: `unlisted ${event.serverKey} ${event.toolName}`,
         confidence: 0.4,
         severity: 'low',
         summary: `${server} answered for ${event.toolName}, which it never listed`,
         evidence,
         events: [known.eventId],
-      }
-      return
+      })
+      return outputs
     }
-    if (event.method !== 'tools/list' && event.method !== 'initialize' && event.method !== 'server/discover') return
+    if (event.method !== 'tools/list' && event.method !== 'initialize' && event.method !== 'server/discover') return outputs
     const listed = learn(subject, memory)
-    if (settings.orchestrators.includes(server)) return
+    if (settings.orchestrators.includes(server)) return outputs
     for (const [key, other] of memory) {
       if (key === event.serverKey) continue
-      yield* references(event.serverKey, listed, other)
-      yield* references(key, other, listed)
+      outputs.push(...references(event.serverKey, listed, other))
+      outputs.push(...references(key, other, listed))
       // The list of the one that was there before may arrive behind the other's.
-      if (isLate(listed.time, other.time)) yield* collisions(key, other, listed)
-      else yield* collisions(event.serverKey, listed, other)
+      if (isLate(listed.time, other.time)) outputs.push(...collisions(key, other, listed))
+      else outputs.push(...collisions(event.serverKey, listed, other))
     }
+    return outputs
   },
 
   examples: [

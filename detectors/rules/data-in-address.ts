@@ -1,8 +1,8 @@
 /** A call carries readable text, encoded, inside a web address: as a fetch, or as an image that the reader’s client loads by itself. */
 import { z } from 'zod'
-import { defineDetector } from '../../schemas/detector.ts'
+import { defineDetector, type Output } from '../../schemas/detector.ts'
 import { calls, story } from '../../schemas/story.ts'
-import { carriedIn } from '../signals/address-data.ts'
+import { carriedIn, mayCarry } from '../signals/address-data.ts'
 import { argumentsOf } from '../signals/arguments.ts'
 import { actOf } from '../signals/destinations.ts'
 
@@ -58,23 +58,25 @@ export default defineDetector({
   reads: ['request', 'call'],
   methods: ['tools/call'],
 
-  *inspect({ subject, settings }) {
-    if (subject.kind !== 'event' || subject.event.arguments === undefined) return
+  inspect({ subject, settings }) {
+    const outputs: Output[] = []
+    if (subject.kind !== 'event' || subject.event.arguments === undefined) return outputs
     const { event } = subject
-    const act = actOf(event)
     const known = (host: string) => [...settings.renderers, ...settings.ownHosts].some((end) => host === end || host.endsWith(`.${end}`))
     let count = 0
-    for (const { pointer, text: value } of argumentsOf(event)) {
+    for (const argument of argumentsOf(event)) {
+      if (!mayCarry(argument)) continue
+      const { pointer, text: value } = argument
       for (const { host, text: inner, encoding, image, inName, written } of carriedIn(value)) {
         if (known(host) || count >= FINDINGS_MAX) continue
         count += 1
         const server = event.serverAlias ?? event.serverKey
         const tool = event.toolName ?? ''
-        yield {
+        outputs.push({
           finding: `${event.serverKey} ${tool} ${host}`,
           confidence: image || encoding === 'hex' ? 0.85 : 0.7,
           // No name of a machine is readable text in disguise.
-          severity: encoding !== 'percent' && (image || inName || (act !== 'read' && inner.length >= 40)) ? 'high' : 'medium',
+          severity: encoding !== 'percent' && (image || inName || (actOf(event) !== 'read' && inner.length >= 40)) ? 'high' : 'medium',
           summary: `${tool} on ${server}: an address of ${host} holds ${inner.length} characters of text (${encoding})`,
           evidence: {
             server,
@@ -86,9 +88,10 @@ export default defineDetector({
             matched: inner.slice(0, 150),
             pointer,
           },
-        }
+        })
       }
     }
+    return outputs
   },
 
   examples: [

@@ -169,16 +169,20 @@ export default defineDetector({
   reads: ['request', 'call', 'approval', 'decision'],
   memory: { version: 2, keysMax: 20_000, ttlMs: 24 * 3_600_000, initial: (): Memory => ({ deletes: [], approvals: [], losses: [] }) },
 
-  *inspect({ subject, memories, settings }) {
+  inspect({ subject, memories, settings }) {
+    const outputs: Output[] = []
     const [memory] = memories
-    if (subject.kind !== 'event' || !memory) return
+    if (subject.kind !== 'event' || !memory) return outputs
     const { event } = subject
-    if (event.kind === 'approval' || event.kind === 'decision') return learnApproval(event, memory)
-    if (event.method !== 'tools/call' || !isFirstObservation(event)) return
+    if (event.kind === 'approval' || event.kind === 'decision') {
+      learnApproval(event, memory)
+      return outputs
+    }
+    if (event.method !== 'tools/call' || !isFirstObservation(event)) return outputs
     const tool = event.toolName ?? 'unknown'
-    if (settings.ignoreTools.includes(tool)) return
+    if (settings.ignoreTools.includes(tool)) return outputs
     const found = destructionsIn(event)
-    if (found.length === 0) return
+    if (found.length === 0) return outputs
     const approved = wasApproved(event, memory, settings.approvalMinutes)
     const server = event.serverAlias ?? event.serverKey
     const shared = { server, tool, approved, ...(event.outcome ? { outcome: event.outcome } : {}) }
@@ -190,29 +194,30 @@ export default defineDetector({
       const severity = gradeOf(one, place, approved)
       if (!severity) continue
       const { act, target, pointer, excerpt } = one
-      yield {
+      outputs.push({
         finding: `${event.serverKey} ${tool} ${act} ${target} ${place === 'production' ? place : ''}`,
         confidence: approved ? 0.5 : 0.8,
         severity,
         summary: `${tool} on ${server}: ${act} ${target}${place === 'production' ? ', in production' : ''}${approved ? ', approved by a person' : ''}`,
         evidence: { ...shared, act, target, pointer, excerpt, environment: place },
-      }
+      })
     }
 
-    yield* halves(event, memory)
+    outputs.push(...halves(event, memory))
 
     const recent = memory.deletes.filter(({ time }) => event.time - time <= BigInt(settings.bulkSeconds) * 1_000_000_000n)
     const count = recent.reduce((sum, one) => sum + one.count, 0)
-    if (count < settings.bulkMax || throwaway || found.every(({ worth }) => worth === 'slight')) return
+    if (count < settings.bulkMax || throwaway || found.every(({ worth }) => worth === 'slight')) return outputs
     const grade: Severity = recent.some(({ kept }) => kept) ? 'critical' : 'high'
-    yield {
+    outputs.push({
       finding: `bulk ${event.serverKey}`,
       confidence: 0.75,
       severity: approved ? stepsDown(grade, 2) : grade,
       summary: `${count} things deleted within ${settings.bulkSeconds} seconds on ${server}`,
       evidence: { ...shared, act: `${count} deletes`, target: found[0]?.target ?? '', deletes: count },
       events: recent.map(({ eventId }) => eventId),
-    }
+    })
+    return outputs
   },
 
   examples: destructionExamples,

@@ -34,29 +34,32 @@ const whatOf = (event: McpEvent): string =>
 const otherRequest = 'used a requestState with another request than it was issued for'
 const nameOf = { state: 'a requestState', task: 'a task', session: 'a session' } as const
 
-function* handlesOf(event: McpEvent): Generator<Body> {
+function handlesOf(event: McpEvent): Body[] {
+  const found: Body[] = []
   const owner = isObject(event.labels) && typeof event.labels['task_owner'] === 'string' ? event.labels['task_owner'].slice(0, 100) : ''
   const asked = event.kind === 'request' || event.kind === 'call'
   if (event.requestStateHash) {
     if (event.resultType === 'input_required')
-      yield { kind: 'state', act: 'issued', handle: event.requestStateHash, what: whatOf(event), owner }
-    else if (event.kind === 'request') yield { kind: 'state', act: 'used', handle: event.requestStateHash, what: whatOf(event), owner }
+      found.push({ kind: 'state', act: 'issued', handle: event.requestStateHash, what: whatOf(event), owner })
+    else if (event.kind === 'request')
+      found.push({ kind: 'state', act: 'used', handle: event.requestStateHash, what: whatOf(event), owner })
   }
   if (event.taskHash && event.kind !== 'request') {
     const started = event.method === 'tools/call'
     const refused = event.outcome === 'protocol_error' || event.outcome === 'denied'
     if (started || event.method?.startsWith('tasks/'))
-      yield {
+      found.push({
         kind: 'task',
         act: started ? 'issued' : refused ? 'refused' : 'used',
         handle: event.taskHash,
         what: event.method ?? '',
         owner,
-      }
+      })
   }
   // A stream that is opened, or taken up again, with the session of somebody else.
   if (event.sessionHash && (asked || event.kind === 'http_request'))
-    yield { kind: 'session', act: 'used', handle: event.sessionHash, what: '', owner: '' }
+    found.push({ kind: 'session', act: 'used', handle: event.sessionHash, what: '', owner: '' })
+  return found
 }
 
 /** A token is renewed in the middle of a session: only with another address does its change mean another hand. */
@@ -101,13 +104,15 @@ export default defineDetector({
   reads: ['fact:handle'],
   memory: { version: 1, keysMax: 5_000, ttlMs: 24 * 3_600_000, initial: (): Memory => ({ handles: new Map(), guesses: new Map() }) },
 
-  *facts({ event }): Generator<FactOutput> {
-    for (const body of handlesOf(event)) {
+  facts({ event }): FactOutput[] {
+    return handlesOf(event).map((body) => ({
+      fact: 'handle',
+      scope: 'server',
+      key: event.serverKey,
+      body,
       // A session stands on every request: one statement per actor is enough.
-      yield body.kind === 'session'
-        ? { fact: 'handle', scope: 'server', key: event.serverKey, body, once: true }
-        : { fact: 'handle', scope: 'server', key: event.serverKey, body }
-    }
+      ...(body.kind === 'session' ? { once: true } : {}),
+    }))
   },
 
   *inspect({ subject, memories: [memory], settings }) {

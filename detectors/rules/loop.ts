@@ -1,17 +1,18 @@
 /** An agent that runs in circles: the same call again and again, two tools taking turns, one failure after another. */
 import { z } from 'zod'
-import { defineDetector, type Subject } from '../../schemas/detector.ts'
+import { defineDetector, type Output, type Subject } from '../../schemas/detector.ts'
 import { isFirstObservation, type McpEvent } from '../../schemas/event.ts'
 import { textHash } from '../../schemas/fingerprint.ts'
 import { hashId } from '../../schemas/ids.ts'
 import { calls, exchange, story } from '../../schemas/story.ts'
 
 const RING_MAX = 64
+const TOOLS_MAX = 64
 const MINUTE = 60_000_000_000n
 
-/** `what`: a number for the call with its arguments; equal for equal calls. */
-type Call = { what: number; time: bigint; eventId: string }
-type Ring = { calls: Call[]; failures: Map<string, number> }
+/** The last calls, oldest first. `whats`: a number for each with its arguments, equal for equal calls; alone, as it is all that most looks need. */
+type Ring = { whats: number[]; times: bigint[]; eventIds: string[]; failures: Map<string, number> }
+type Call = { time: bigint; eventId: string }
 
 /** Methods whose nature is to be repeated. */
 const polling = new Set(['tasks/get', 'tasks/result', 'ping', 'server/discover', 'subscriptions/listen'])
@@ -41,23 +42,40 @@ const isCall = (event: McpEvent): boolean =>
   !polling.has(event.method)
 
 /** The shortest cycle of 2 to 4 different calls that the ring ends with, repeated at least `times`. */
-function cycleOf(ring: readonly Call[], times: number): number | undefined {
+function cycleOf({ whats }: Ring, times: number): number | undefined {
   for (let length = 2; length <= 4; length += 1) {
-    const first = ring.length - length * times
+    const first = whats.length - length * times
     if (first < 0) continue
-    let at = ring.length - 1
-    while (at >= first + length && ring[at]?.what === ring[at - length]?.what) at -= 1
+    let at = whats.length - 1
+    while (at >= first + length && whats[at] === whats[at - length]) at -= 1
     if (at >= first + length) continue
-    if (new Set(ring.slice(-length).map((call) => call.what)).size > 1) return length
+    if (new Set(whats.slice(-length)).size > 1) return length
   }
   return undefined
 }
 
+function learn(ring: Ring, what: number, { time, eventId }: McpEvent): void {
+  ring.whats.push(what)
+  ring.times.push(time)
+  ring.eventIds.push(eventId)
+  if (ring.whats.length <= RING_MAX) return
+  ring.whats.shift()
+  ring.times.shift()
+  ring.eventIds.shift()
+}
+
+/** How many calls in the ring are the same as the last, whenever they were. */
+function timesOf(what: number, { whats }: Ring): number {
+  let times = 0
+  for (let at = 0; at < whats.length; at += 1) if (whats[at] === what) times += 1
+  return times
+}
+
 /** The calls in the ring that are the same as the last, and not long before it. */
-function sameAsLast(ring: readonly Call[], event: McpEvent, what: number, minutes: number): Call[] {
+function sameAsLast({ whats, times, eventIds }: Ring, event: McpEvent, what: number, minutes: number): Call[] {
   const from = event.time - BigInt(minutes) * MINUTE
   const same: Call[] = []
-  for (const call of ring) if (call.what === what && call.time >= from) same.push(call)
+  for (const [at, time] of times.entries()) if (whats[at] === what && time >= from) same.push({ time, eventId: eventIds[at] as string })
   return same
 }
 
@@ -103,57 +121,66 @@ export default defineDetector({
   scope: 'thread',
   reads: ['request', 'response', 'call'],
   methods: ['tools/call'],
-  memory: { version: 2, keysMax: 20_000, ttlMs: 24 * 3_600_000, initial: (): Ring => ({ calls: [], failures: new Map() }) },
+  memory: {
+    version: 3,
+    keysMax: 20_000,
+    ttlMs: 24 * 3_600_000,
+    initial: (): Ring => ({ whats: [], times: [], eventIds: [], failures: new Map() }),
+  },
 
-  *inspect({ subject, memories, settings }) {
+  inspect({ subject, memories, settings }) {
+    const outputs: Output[] = []
     const event = asEvent(subject)
     const [ring] = memories
-    if (!event || !ring) return
+    if (!event || !ring) return outputs
     const tool = event.toolName ?? 'unknown'
     const evidence = { tool, server: event.serverAlias ?? event.serverKey }
     const wentWrong = failed(event)
     if (wentWrong !== undefined) {
       const key = `${event.serverKey}\0${tool}`
-      const count = wentWrong ? (ring.failures.get(key) ?? 0) + 1 : 0
-      ring.failures.set(key, count)
-      if (ring.failures.size > RING_MAX) ring.failures.delete(ring.failures.keys().next().value as string)
+      const before = ring.failures.get(key)
+      const count = wentWrong ? (before ?? 0) + 1 : 0
+      if (count !== before) ring.failures.set(key, count)
+      if (ring.failures.size > TOOLS_MAX) ring.failures.delete(ring.failures.keys().next().value as string)
       if (count >= settings.failuresMax) {
-        yield {
+        outputs.push({
           finding: `failures ${key}`,
           confidence: 0.7,
           summary: `${tool} failed ${count} times in a row`,
           evidence: { ...evidence, calls: count },
-        }
+        })
       }
     }
-    if (!isCall(event) || (event.arguments === undefined && event.argsHash === undefined)) return
-    const what = textHash(partsOf(event).join('\0'))
-    ring.calls.push({ what, time: event.time, eventId: event.eventId })
-    if (ring.calls.length > RING_MAX) ring.calls.shift()
-    const same = sameAsLast(ring.calls, event, what, settings.minutes)
+    if (!isCall(event) || (event.arguments === undefined && event.argsHash === undefined)) return outputs
+    const [server, name, given] = partsOf(event)
+    const what = textHash(`${server}\0${name}\0${given}`)
+    learn(ring, what, event)
+    const cycle = cycleOf(ring, settings.cyclesMax)
+    if (cycle === undefined && timesOf(what, ring) < settings.sameMax) return outputs
+    const same = sameAsLast(ring, event, what, settings.minutes)
     if (same.length >= settings.sameMax) {
       const waits = isWaiting(tool, same, ring.failures.get(`${event.serverKey}\0${tool}`) ?? 0)
-      yield {
+      outputs.push({
         ...(waits ? { severity: 'low' as const } : {}),
         finding: `same ${hashId(...partsOf(event))}`,
         confidence: 0.8,
         summary: `${tool} was called ${same.length} times with the same arguments`,
         evidence: { ...evidence, calls: same.length },
         events: same.map(({ eventId }) => eventId),
-      }
-      return
+      })
+      return outputs
     }
-    const cycle = cycleOf(ring.calls, settings.cyclesMax)
     if (cycle) {
       const count = cycle * settings.cyclesMax
-      yield {
+      outputs.push({
         finding: `cycle ${hashId(...partsOf(event))}`,
         confidence: 0.7,
         summary: `${cycle} calls take turns, ${settings.cyclesMax} rounds`,
         evidence: { ...evidence, calls: count },
         events: same.map(({ eventId }) => eventId),
-      }
+      })
     }
+    return outputs
   },
 
   examples: [

@@ -1,6 +1,6 @@
 /** The first time an actor sends something to a host, mail domain, number, account or repository. A signal: novelty is no act. */
 import { z } from 'zod'
-import { defineDetector } from '../../schemas/detector.ts'
+import { defineDetector, type Output } from '../../schemas/detector.ts'
 import { isFirstObservation, type McpEvent } from '../../schemas/event.ts'
 import { calls, host, type StoryLine, story } from '../../schemas/story.ts'
 import { actOf, type Destination, destinationsOf } from '../signals/destinations.ts'
@@ -98,16 +98,20 @@ export default defineDetector({
     initial: (): Memory => ({ seen: new Map(), first: 0n, sends: 0, prompts: [], forgotten: 0 }),
   },
 
-  *inspect({ subject, memories: [memory], settings }) {
-    if (subject.kind !== 'event' || !memory) return
+  inspect({ subject, memories: [memory], settings }) {
+    const outputs: Output[] = []
+    if (subject.kind !== 'event' || !memory) return outputs
     const { event } = subject
-    if (event.kind === 'user_prompt') return hear(memory, event)
-    if (event.method !== 'tools/call' || event.arguments === undefined || !isFirstObservation(event)) return
+    if (event.kind === 'user_prompt') {
+      hear(memory, event)
+      return outputs
+    }
+    if (event.method !== 'tools/call' || event.arguments === undefined || !isFirstObservation(event)) return outputs
     const act = actOf(event)
-    if (act !== 'send' && act !== 'write') return
+    if (act !== 'send' && act !== 'write') return outputs
     const places = destinationsOf(event).map((destination) => ({ ...destination, ...placeOf(destination) }))
     const telling = places.filter(({ kind }) => weights.has(kind) && (act === 'send' || (act === 'write' && kind === 'repo')))
-    if (telling.length === 0) return
+    if (telling.length === 0) return outputs
     if (memory.sends === 0) memory.first = event.time
     const learning =
       memory.sends < settings.warmUpSends || event.time - memory.first < (BigInt(Math.round(settings.warmUpHours * 3600)) * HOUR) / 3600n
@@ -119,8 +123,8 @@ export default defineDetector({
       const weight = learning ? LEARNING_WEIGHT : (weights.get(kind) ?? 0)
       if (!best || weight > best.weight) best = { kind, value, pointer, weight }
     }
-    if (!best) return
-    yield {
+    if (!best) return outputs
+    outputs.push({
       signal: 'new-destination',
       weight: best.weight,
       summary: `First time that ${event.toolName ?? 'a tool'} sends to ${best.kind} ${best.value.slice(0, 100)}`,
@@ -133,7 +137,8 @@ export default defineDetector({
         learning,
         known: memory.seen.size,
       },
-    }
+    })
+    return outputs
   },
 
   examples: [

@@ -37,8 +37,10 @@ type Order = {
   whole: boolean
   told: string[]
 }
+/** What a rule asks of a call later: not what it answered, which may be large. */
+type CallEvent = Pick<McpEvent, 'eventId' | 'time' | 'toolName' | 'serverAlias' | 'serverKey' | 'arguments'>
 /** A call, and what it was the first to use: of which it does not know where it was from, should the text come late. */
-type Call = { event: McpEvent; tool: boolean; values: Set<number> }
+type Call = { event: CallEvent; act: Act; tool: boolean; values: number[] }
 /** What the thread did before any text could have asked for it: tools called, values used, words of the user. `calls`: the last. */
 type Memory = { orders: Order[]; tools: Set<string>; values: Set<number>; prompt: string; calls: Call[] }
 /** What any text may have asked for: the same, but for what was used first by calls that came after the text. */
@@ -102,7 +104,7 @@ function stands(window: string, value: string): boolean {
 const isTelling = (value: string): boolean =>
   (value.length >= 8 || /\s|\d|[_@/.]/.test(value)) && !/^(?:\d{1,3}|\d{4}(?:-\d\d){0,2}|true|false|null|https?:\/\/)$/.test(value)
 
-function followedBy(order: Order, event: McpEvent, act: Act, known: Known): Followed | undefined {
+function followedBy(order: Order, event: CallEvent, act: Act, known: Known): Followed | undefined {
   const tool = event.toolName ?? ''
   let value: Followed | undefined
   let address: Followed | undefined
@@ -148,26 +150,27 @@ function knownBefore({ prompt, tools, values, calls }: Memory, order: Order): Kn
   return {
     prompt,
     hasTool: (tool) => tools.has(tool) && !after.some((call) => call.tool && call.event.toolName === tool),
-    hasValue: (hash) => values.has(hash) && !after.some((call) => call.values.has(hash)),
+    hasValue: (hash) => values.has(hash) && !after.some((call) => call.values.includes(hash)),
   }
 }
 
 /** After an order nothing that is used says who wanted it. */
 function use(memory: Memory, event: McpEvent): void {
-  // What it answered does not matter here, and may be large.
-  const call: Call = { event: { ...event, result: undefined, params: undefined }, tool: false, values: new Set() }
+  const { eventId, time, toolName, serverAlias, serverKey, arguments: given } = event
+  const kept: CallEvent = { eventId, time, toolName, serverAlias, serverKey, arguments: given }
+  const call: Call = { event: kept, act: actOf(event), tool: false, values: [] }
   const value = (text: string) => {
     const hash = textHash(text)
-    if (!memory.values.has(hash)) call.values.add(hash)
-    memory.values.add(hash)
+    const { size } = memory.values
+    if (memory.values.add(hash).size > size) call.values.push(hash)
   }
-  if (memory.orders.every(({ came }) => isLate(event.time, came))) {
-    const tool = event.toolName ?? ''
+  if (memory.orders.every(({ came }) => isLate(time, came))) {
+    const tool = toolName ?? ''
     call.tool = !memory.tools.has(tool)
     memory.tools.add(tool)
     bounded(memory.tools, TOOLS_MAX)
     let count = 0
-    walkStrings(event.arguments, '', (_, text) => {
+    walkStrings(given, '', (_, text) => {
       count += 1
       if (count > ARGUMENTS_MAX) return
       value(plain(text.slice(0, 300)))
@@ -175,13 +178,25 @@ function use(memory: Memory, event: McpEvent): void {
     })
     bounded(memory.values, VALUES_MAX)
   }
-  const recent = memory.calls.filter((other) => other.event.time >= event.time || isLate(other.event.time, event.time))
-  memory.calls = [...recent, ...((event.argsBytes ?? 0) > CALL_BYTES_MAX ? [] : [call])].slice(-CALLS_MAX)
+  keepRecent(memory, call, (event.argsBytes ?? 0) <= CALL_BYTES_MAX)
+}
+
+/** Calls that are not long before this one, and this one where there is room for it. */
+function keepRecent(memory: Memory, call: Call, fits: boolean): void {
+  const { time } = call.event
+  const { calls } = memory
+  if (calls.length > 0) memory.calls = calls.filter(({ event }) => event.time >= time || isLate(event.time, time))
+  if (fits) memory.calls.push(call)
+  if (memory.calls.length > CALLS_MAX) memory.calls.shift()
 }
 
 /** The first order that this call follows and that nothing was told of yet in this grade. */
-function* following(memory: Memory, orders: readonly Order[], event: McpEvent, hours: number): Generator<Output> {
-  const act = actOf(event)
+function* following(
+  memory: Memory,
+  orders: readonly Order[],
+  { event, act }: Pick<Call, 'event' | 'act'>,
+  hours: number,
+): Generator<Output> {
   const server = event.serverAlias ?? event.serverKey
   for (const order of orders) {
     if (order.eventId === event.eventId || event.time < order.time || Number(event.time - order.time) > hours * 3.6e12) continue
@@ -247,7 +262,7 @@ export default defineDetector({
   scope: 'thread',
   reads: ['request', 'response', 'call', 'notification', 'prompt', 'user_prompt', 'signal:instruction-in-content'],
   memory: {
-    version: 3,
+    version: 4,
     keysMax: 10_000,
     ttlMs: 24 * 3_600_000,
     initial: (): Memory => ({ orders: [], tools: new Set(), values: new Set(), prompt: '', calls: [] }),
@@ -268,12 +283,12 @@ export default defineDetector({
       })
       return
     }
-    const here = memory.orders.filter(({ eventId }) => eventId === event.eventId)
+    const here = memory.orders.length > 0 ? memory.orders.filter(({ eventId }) => eventId === event.eventId) : memory.orders
     for (const order of here) if (!order.whole) complete(order, event, texts)
     for (const call of here.length > 0 ? memory.calls : [])
-      if (isLate(answeredAt(event), call.event.time)) yield* following(memory, here, call.event, settings.hours)
+      if (isLate(answeredAt(event), call.event.time)) yield* following(memory, here, call, settings.hours)
     if (event.method !== 'tools/call' || event.arguments === undefined) return
-    yield* following(memory, memory.orders, event, settings.hours)
+    if (memory.orders.length > 0) yield* following(memory, memory.orders, { event, act: actOf(event) }, settings.hours)
     use(memory, event)
   },
 

@@ -1,11 +1,11 @@
 /** A path that leaves where it belongs: parent-directory steps, encodings that hide them, roots left, prefix twins of a root. */
 import { z } from 'zod'
 import type { Severity } from '../../schemas/alert.ts'
-import { defineDetector } from '../../schemas/detector.ts'
+import { defineDetector, type Output } from '../../schemas/detector.ts'
 import type { Json, McpEvent } from '../../schemas/event.ts'
-import { member } from '../../schemas/event.ts'
+import { isObject, member } from '../../schemas/event.ts'
 import { calls, exchange, host, story } from '../../schemas/story.ts'
-import { type Argument, argumentsOf } from '../signals/arguments.ts'
+import { type Argument, argumentsOf, sign } from '../signals/arguments.ts'
 import { credentialPlace, type Path, parsePath, placeInRoots } from '../signals/paths.ts'
 
 const ROOTS_MAX = 64
@@ -46,22 +46,26 @@ function judge(path: Path, roots: readonly string[], text: string): Judged | und
   return share
 }
 
+/** Where no roots are known, only a path with one of these can be judged: steps, encodings, NUL, shares. */
+const oddSigns = sign.dots | sign.percent | sign.nul | sign.backslash
+
 const strings = (value: Json | undefined): string[] =>
   Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === 'string') : []
 
 /** In the modern era the answer to roots/list rides on the next request. */
-function* riding(event: McpEvent): Generator<Json> {
+function riding(event: McpEvent): Json | undefined {
   const responses = member(event.params, 'inputResponses')
-  if (typeof responses !== 'object' || responses === null || Array.isArray(responses)) return
+  if (!isObject(responses)) return undefined
   for (const response of Object.values(responses).slice(0, ROOTS_MAX)) {
     const roots = member(response, 'roots') ?? member(member(response, 'result'), 'roots')
-    if (roots !== undefined) yield roots
+    if (roots !== undefined) return roots
   }
+  return undefined
 }
 
 /** Roots come from the host's configuration, or from the client's answer to roots/list. */
 function learnRoots(event: McpEvent, roots: Map<string, string[]>): void {
-  const answered = event.method === 'roots/list' ? member(event.body, 'roots') : [...riding(event)][0]
+  const answered = event.method === 'roots/list' ? member(event.body, 'roots') : riding(event)
   const listed = Array.isArray(answered) ? answered.map((root) => member(root, 'uri')) : undefined
   const found = event.kind === 'config' ? strings(member(event.params, 'roots')) : listed ? strings(listed as Json) : []
   if (found.length === 0) return
@@ -103,16 +107,19 @@ export default defineDetector({
   reads: ['request', 'response', 'call', 'config'],
   memory: { version: 1, keysMax: 20_000, ttlMs: 24 * 3_600_000, initial: (): Memory => ({ roots: new Map(), pending: new Map() }) },
 
-  *inspect({ subject, memories: [memory] }) {
-    if (subject.kind !== 'event' || !memory) return
+  inspect({ subject, memories: [memory] }) {
+    const outputs: Output[] = []
+    if (subject.kind !== 'event' || !memory) return outputs
     const { event } = subject
     learnRoots(event, memory.roots)
     const server = event.serverAlias ?? event.serverKey
     const tool = event.toolName ?? event.method ?? ''
+    const known = memory.roots.get(event.serverKey)
     const asked: Pending[] = []
     for (const argument of event.arguments === undefined ? [] : argumentsOf(event)) {
+      if (!known && (argument.signs & oddSigns) === 0) continue
       const path = looksLikePath(argument) ? parsePath(argument.text) : undefined
-      const judged = path && judge(path, memory.roots.get(event.serverKey) ?? [], argument.text)
+      const judged = path && judge(path, known ?? [], argument.text)
       if (!path || !judged) continue
       const evidence = {
         server,
@@ -124,31 +131,33 @@ export default defineDetector({
       }
       const about = `${event.serverKey} ${tool} ${path.canonical} ${judged.why}`
       asked.push({ about, evidence, eventId: event.eventId })
-      yield {
+      outputs.push({
         finding: about,
         confidence: 0.8,
         severity: judged.severity,
         summary: `${tool} was given ${argument.text.slice(0, 120)}: ${judged.why}`,
         evidence,
-      }
+      })
     }
+    if (asked.length === 0 && memory.pending.size === 0) return outputs
     const call = event.callId ?? event.eventId
     if (event.outcome === 'success') {
       for (const { about, evidence, eventId } of [...asked, ...(memory.pending.get(call) ?? [])]) {
         if (evidence.reason !== 'outside every root of this server' && !evidence.reason?.startsWith('a directory whose name')) continue
-        yield {
+        outputs.push({
           finding: `answered ${about}`,
           confidence: 0.9,
           severity: 'high',
           summary: `${tool} answered for ${evidence.path}: ${evidence.reason}`,
           evidence,
           events: [eventId],
-        }
+        })
       }
     }
     if (event.outcome !== undefined) memory.pending.delete(call)
     else if (asked.length > 0) memory.pending.set(call, asked)
     if (memory.pending.size > PENDING_MAX) memory.pending.delete(memory.pending.keys().next().value as string)
+    return outputs
   },
 
   examples: [

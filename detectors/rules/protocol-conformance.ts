@@ -2,8 +2,19 @@
 import { z } from 'zod'
 import { defineDetector, type Output, type Subject } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
-import { claimsOf, objectOf } from '../signals/protocol-claims.ts'
-import { bound, connectionOf, handshake, initial, type Memory, orphans, questions, serverOf, tell } from '../signals/protocol-connection.ts'
+import { askedBy, claimsOf, mayClaim, objectOf } from '../signals/protocol-claims.ts'
+import {
+  bound,
+  connectionOf,
+  handshake,
+  initial,
+  learnRequest,
+  type Memory,
+  orphans,
+  questions,
+  serverOf,
+  tell,
+} from '../signals/protocol-connection.ts'
 import { conformanceExamples } from '../signals/protocol-examples.ts'
 import { doubledHeadersOf, excerptOf, headerOdditiesOf, oddityOf } from '../signals/protocol-facts.ts'
 
@@ -20,6 +31,8 @@ function keysOf(subject: Subject): readonly string[] {
   return [`${tenant}\0${actor}`, server, `${server}\0${connectionOf(subject.event)}`]
 }
 
+const sizeOf = (event: McpEvent): number => event.rawBytes ?? Math.max(event.argsBytes ?? 0, event.resultBytes ?? 0)
+
 function* bytes(event: McpEvent, bytesMax: number): Generator<Output> {
   const odd = oddityOf(event)
   if (odd) {
@@ -35,7 +48,7 @@ function* bytes(event: McpEvent, bytesMax: number): Generator<Output> {
       more: { facts, ...(excerpt ? { excerpt } : {}) },
     })
   }
-  const size = event.rawBytes ?? Math.max(event.argsBytes ?? 0, event.resultBytes ?? 0)
+  const size = sizeOf(event)
   if (size <= bytesMax) return
   const content = objectOf(event.result ?? event.body)
   const media = [content?.content, content?.contents].some(
@@ -75,6 +88,7 @@ function* headers(event: McpEvent, actor: Memory): Generator<Output> {
       more,
     })
     if (severity === 'low' || event.kind !== 'request') continue
+    actor.mismatched ??= new Map()
     actor.mismatched.set(callOf(event), { what, header, body, accepted, eventId: event.eventId })
     bound(actor.mismatched, CALLS_MAX)
   }
@@ -92,8 +106,9 @@ function* headers(event: McpEvent, actor: Memory): Generator<Output> {
 
 /** Remembers a refusal; true when there were `times` of them within ten minutes. */
 function repeated(actor: Memory, key: string, event: McpEvent, times: number): string[] | undefined {
-  const recent = (actor.refused.get(key) ?? []).filter(({ time }) => event.time - time <= 10n * MINUTE).slice(-TIMES_MAX)
+  const recent = (actor.refused?.get(key) ?? []).filter(({ time }) => event.time - time <= 10n * MINUTE).slice(-TIMES_MAX)
   recent.push({ time: event.time, eventId: event.eventId })
+  actor.refused ??= new Map()
   actor.refused.set(key, recent)
   bound(actor.refused, CALLS_MAX)
   return recent.length >= times ? recent.map(({ eventId }) => eventId) : undefined
@@ -106,8 +121,8 @@ const isVersionRefusal = ({ errorCode, errorMessage }: McpEvent): boolean =>
 
 /** What became of a message whose headers and body disagreed, and refusals that come in series. */
 function* answers(event: McpEvent, actor: Memory, refusalsMax: number): Generator<Output> {
-  const mismatch = actor.mismatched.get(callOf(event))
-  actor.mismatched.delete(callOf(event))
+  const mismatch = actor.mismatched?.get(callOf(event))
+  actor.mismatched?.delete(callOf(event))
   if (mismatch && (event.outcome === 'success' || event.outcome === 'input_required' || event.outcome === 'task_created')) {
     const { what, header, body, accepted, eventId } = mismatch
     yield tell(event, {
@@ -151,6 +166,11 @@ function* claims(event: McpEvent): Generator<Output> {
   }
 }
 
+/** One by one: how many there are is the sender's to choose. */
+function append(outputs: Output[], some: Iterable<Output>): void {
+  for (const output of some) outputs.push(output)
+}
+
 export default defineDetector({
   id: 'protocol-conformance',
   title: 'Message that readers read differently, or that the protocol forbids',
@@ -190,17 +210,21 @@ export default defineDetector({
   keys: keysOf,
   memory: { version: 1, keysMax: 20_000, ttlMs: 24 * 3_600_000, initial },
 
-  *inspect({ subject, memories, settings }) {
+  inspect({ subject, memories, settings }) {
+    const outputs: Output[] = []
     const [actor, server, link] = memories
-    if (subject.kind !== 'event' || !actor || !server || !link) return
+    if (subject.kind !== 'event' || !actor || !server || !link) return outputs
     const { event } = subject
-    yield* bytes(event, settings.bytesMax)
-    yield* headers(event, actor)
-    if (event.kind === 'response') yield* answers(event, actor, settings.refusalsMax)
-    yield* handshake(event, server, link)
-    yield* questions(event, server, link)
-    yield* orphans(event, link)
-    yield* claims(event)
+    if (event.rawFacts !== undefined || sizeOf(event) > settings.bytesMax) append(outputs, bytes(event, settings.bytesMax))
+    if (event.rawFacts !== undefined || event.headerMismatch === true) append(outputs, headers(event, actor))
+    if (event.kind === 'response') append(outputs, answers(event, actor, settings.refusalsMax))
+    learnRequest(event, server, link)
+    if (event.method === 'initialize') append(outputs, handshake(event, server, link))
+    const asked = askedBy(event)
+    if (asked.length > 0) append(outputs, questions(event, asked, server, link))
+    if (event.kind === 'response') append(outputs, orphans(event, link))
+    if (mayClaim(event)) append(outputs, claims(event))
+    return outputs
   },
 
   examples: conformanceExamples,

@@ -1,17 +1,25 @@
 /** A call that touches a place worth guarding: credentials on a disk, or files that something will run or obey. */
 import { z } from 'zod'
 import type { Severity } from '../../schemas/alert.ts'
-import { defineDetector } from '../../schemas/detector.ts'
+import { defineDetector, type Output } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { calls, exchange, story } from '../../schemas/story.ts'
-import { argumentsOf, writes } from '../signals/arguments.ts'
+import { type Argument, argumentsOf, writes } from '../signals/arguments.ts'
 import { codePlace, credentialPlace, instructionPlace, parsePath } from '../signals/paths.ts'
 
 const WINDOW = 600_000_000_000n
 const SIGHTINGS_MAX = 64
+const PATH_MAX = 1_024
 
 type Sighting = { label: string; time: bigint; eventId: string }
 type Place = { path: string; canonical: string; pointer: string }
+
+const isPath = ({ kind, name, text }: Argument): boolean => {
+  if (kind === 'path') return text.length <= PATH_MAX
+  if (kind === 'prose' || text.length > PATH_MAX) return false
+  const isGlob = /glob|pattern/i.test(name) && /[/*]/.test(text)
+  return isGlob || /^(\/|~|\.{1,2}[/\\]|[A-Za-z]:[/\\]|file:\/\/|\$HOME|%USERPROFILE%)/i.test(text)
+}
 
 /** Paths among the arguments, path-like values of glob parameters too, and the URI of resources/read. */
 function* placesOf(event: McpEvent): Generator<Place> {
@@ -19,10 +27,9 @@ function* placesOf(event: McpEvent): Generator<Place> {
     const canonical = /^file:/i.test(event.resourceUri) ? parsePath(event.resourceUri)?.canonical : undefined
     if (canonical) yield { path: event.resourceUri, canonical, pointer: '/resourceUri' }
   }
-  for (const { kind, text, pointer, name } of event.arguments === undefined ? [] : argumentsOf(event)) {
-    const isGlob = /glob|pattern/i.test(name) && /[/*]/.test(text)
-    const isPath = kind === 'path' || isGlob || /^(\/|~|\.{1,2}[/\\]|[A-Za-z]:[/\\]|file:\/\/|\$HOME|%USERPROFILE%)/i.test(text)
-    const canonical = isPath && kind !== 'prose' && text.length <= 1_024 ? parsePath(text.replace(/^(\*\*\/)+/, ''))?.canonical : undefined
+  for (const argument of event.arguments === undefined ? [] : argumentsOf(event)) {
+    const { text, pointer } = argument
+    const canonical = isPath(argument) ? parsePath(text.startsWith('*') ? text.replace(/^(\*\*\/)+/, '') : text)?.canonical : undefined
     if (canonical) yield { path: text, canonical, pointer }
   }
 }
@@ -70,8 +77,9 @@ export default defineDetector({
   methods: ['tools/call', 'resources/read'],
   memory: { version: 1, keysMax: 20_000, ttlMs: 3_600_000, initial: (): Sighting[] => [] },
 
-  *inspect({ subject, memories: [seen], settings }) {
-    if (subject.kind !== 'event' || !seen) return
+  inspect({ subject, memories: [seen], settings }) {
+    const outputs: Output[] = []
+    if (subject.kind !== 'event' || !seen) return outputs
     const { event } = subject
     const server = event.serverAlias ?? event.serverKey
     const tool = event.toolName ?? event.method ?? ''
@@ -80,28 +88,29 @@ export default defineDetector({
       const judged = judge(canonical, writing)
       if (!judged) continue
       const evidence = { server, tool, path: path.slice(0, 200), canonical: canonical.slice(0, 200), pointer, place: judged.label }
-      yield {
+      outputs.push({
         finding: `${event.serverKey} ${tool} ${canonical} ${judged.act}`,
         confidence: 0.8,
         severity: judged.severity,
         summary: `${tool} ${judged.act} ${path.slice(0, 120)}: ${judged.label}`,
         evidence,
-      }
+      })
       if (judged.act !== 'reads') continue
       seen.push({ label: judged.label, time: event.time, eventId: event.eventId })
       if (seen.length > SIGHTINGS_MAX) seen.shift()
       const recent = seen.filter(({ time }) => event.time - time <= WINDOW)
       const labels = [...new Set(recent.map(({ label }) => label))].sort()
       if (labels.length < settings.sweepMin) continue
-      yield {
+      outputs.push({
         finding: `sweep ${event.serverKey}`,
         confidence: 0.9,
         severity: 'critical',
         summary: `${labels.length} kinds of secrets were read within ten minutes: ${labels.join(', ')}`,
         evidence: { ...evidence, kinds: labels },
         events: recent.map(({ eventId }) => eventId),
-      }
+      })
     }
+    return outputs
   },
 
   examples: [

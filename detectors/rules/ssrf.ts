@@ -1,11 +1,11 @@
 /** A URL in an argument that makes the server fetch what only the server can reach: metadata service, itself, its network, its files. */
 import { z } from 'zod'
 import type { Severity } from '../../schemas/alert.ts'
-import { defineDetector } from '../../schemas/detector.ts'
+import { defineDetector, type Output } from '../../schemas/detector.ts'
 import { secretTokenPattern } from '../../schemas/secret.ts'
 import { calls, story } from '../../schemas/story.ts'
 import { type Address, parseAddress, parseHost } from '../signals/addresses.ts'
-import { type Argument, argumentsOf } from '../signals/arguments.ts'
+import { type Argument, argumentsOf, sign } from '../signals/arguments.ts'
 
 const PENDING_MAX = 256
 
@@ -75,7 +75,9 @@ function fileScheme(argument: Argument, tool: string): Judged | undefined {
 
 function addressOf(argument: Argument): Address | undefined {
   if (argument.kind === 'prose' || (argument.kind === 'code' && !wholeUrl.test(argument.text))) return undefined
-  return parseAddress(argument.text) ?? (argument.kind === 'host' ? parseHost(argument.text) : undefined)
+  // An address has a colon behind its scheme.
+  const address = (argument.signs & sign.colon) === 0 ? undefined : parseAddress(argument.text)
+  return address ?? (argument.kind === 'host' ? parseHost(argument.text) : undefined)
 }
 
 export default defineDetector({
@@ -110,8 +112,9 @@ export default defineDetector({
   methods: ['tools/call'],
   memory: { version: 1, keysMax: 20_000, ttlMs: 3_600_000, initial: (): Map<string, Pending> => new Map() },
 
-  *inspect({ subject, memories: [pending], settings }) {
-    if (subject.kind !== 'event' || !pending) return
+  inspect({ subject, memories: [pending], settings }) {
+    const outputs: Output[] = []
+    if (subject.kind !== 'event' || !pending) return outputs
     const { event } = subject
     const server = event.serverAlias ?? event.serverKey
     const tool = event.toolName ?? ''
@@ -125,31 +128,32 @@ export default defineDetector({
       const evidence = { server, tool, url, host, pointer: argument.pointer, reason: judged.reason }
       if (address.grade === 'metadata') pending.set(call, { eventId: event.eventId, url, host })
       if (pending.size > PENDING_MAX) pending.delete(pending.keys().next().value as string)
-      yield {
+      outputs.push({
         finding: `${event.serverKey} ${tool} ${host}:${address.port} ${url}`,
         confidence: 0.9,
         severity: judged.severity,
         summary: `${tool} was given ${url}: ${judged.reason}`,
         evidence,
-      }
+      })
     }
-    const asked = pending.get(call)
-    if (!asked || event.result === undefined) return
+    const asked = pending.size === 0 ? undefined : pending.get(call)
+    if (!asked || event.result === undefined) return outputs
     pending.delete(call)
     const kinds = new Set(
       subject.texts.flatMap(({ position, text }) =>
         position === 'result' ? [...text.matchAll(secretTokenPattern)].map((match) => match[1] as string) : [],
       ),
     )
-    if (kinds.size === 0) return
-    yield {
+    if (kinds.size === 0) return outputs
+    outputs.push({
       finding: `credentials ${event.serverKey} ${asked.host}`,
       confidence: 0.95,
       severity: 'critical',
       summary: `${tool} brought credentials back from ${asked.host}`,
       evidence: { server, tool, url: asked.url, host: asked.host, reason: `the answer holds ${[...kinds].join(', ')}` },
       events: [asked.eventId],
-    }
+    })
+    return outputs
   },
 
   examples: [

@@ -1,13 +1,15 @@
 /** Content that came in at one place and goes out at another, followed by fingerprints: also when encoded, cut or put into a longer text. */
 import { z } from 'zod'
 import { type Severity, severityRank } from '../../schemas/alert.ts'
-import { defineDetector, type Output, type Subject, type TextPart } from '../../schemas/detector.ts'
+import { defineDetector, type Output, type TextPart } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
+import { argumentsOf } from '../signals/arguments.ts'
 import { actOf, type Destination, destinationsOf, literalsOf, repoOf } from '../signals/destinations.ts'
 import { answeredAt, isLate } from '../signals/lateness.ts'
-import { askedFor, type Flow, judge, type Named, type Verdict } from '../signals/outflow.ts'
+import { askedFor, calculates, type Flow, judge, mayMatter, type Named, type Verdict } from '../signals/outflow.ts'
+import { type Carried, carriedBy } from '../signals/payload.ts'
 import { visibilityOf } from '../signals/sources.ts'
-import { expect, joined, learn, type Match, matchesOf, noSources, payloadOf, type Sources, saidPrints } from '../signals/taint.ts'
+import { expect, hear, holdsGuarded, learn, type Match, matchesOf, noSources, type Said, type Sources } from '../signals/taint.ts'
 import { taintExamples } from '../signals/taint-examples.ts'
 import { walkStrings } from '../texts.ts'
 
@@ -22,20 +24,28 @@ const SINKS_MAX = 4
 const SINK_BYTES_MAX = 16_384
 
 /** `told`: the worst grade of each finding of this call. */
-type Sink = { event: McpEvent; told: Map<string, Severity> }
+type Sink = { event: McpEvent; carried?: Carried; told: Map<string, Severity> }
 type Memory = {
   sources: Sources
   named: Map<string, Named>
   /** Events whose text another rule found to speak to the model. */
   flagged: string[]
   prompts: string[]
-  said: number[]
+  said: Said
   /** Tools that failed, and when. */
   failed: Map<string, bigint>
   /** The last calls with arguments, for what arrives late. */
   sinks: Sink[]
 }
-const initial = (): Memory => ({ sources: noSources(), named: new Map(), flagged: [], prompts: [], said: [], failed: new Map(), sinks: [] })
+const initial = (): Memory => ({
+  sources: noSources(),
+  named: new Map(),
+  flagged: [],
+  prompts: [],
+  said: new Map(),
+  failed: new Map(),
+  sinks: [],
+})
 
 const sendingVerb =
   /\b(?:send|post|upload|forward|report|sync|deliver|submit|copy|push|transmit|mirror|backup|log|relay|pass|share|notify|register|call)\w{0,3}\b/i
@@ -72,7 +82,7 @@ function remember(memory: Memory, event: McpEvent, texts: readonly TextPart[]): 
       if (position === 'result' || position === 'resource') name(memory, text, namer(event, source.tool, 'content'))
 }
 
-function hear(memory: Memory, event: McpEvent): void {
+function listen(memory: Memory, event: McpEvent): void {
   const parts: string[] = []
   walkStrings(event.params, '', (_, text) => {
     if (parts.length < 20) parts.push(text.slice(0, PROMPT_CHARS_MAX))
@@ -81,33 +91,32 @@ function hear(memory: Memory, event: McpEvent): void {
   if (text === '') return
   memory.prompts.push(text)
   if (memory.prompts.length > PROMPTS_MAX) memory.prompts.shift()
-  memory.said = joined([memory.said, saidPrints(text)])
+  memory.said = hear(memory.said, text)
 }
 
 const toolKey = (event: McpEvent): string => `${event.serverKey}\0${event.toolName ?? ''}`
 
-const reference = /id|num|index|page|limit|count|amount|price|line|offset|size/i
-
-/** Numbers to reckon with, rather than ids and sizes. */
-function calculates(event: McpEvent): boolean {
-  const args = event.arguments
-  if (typeof args !== 'object' || args === null || Array.isArray(args)) return false
-  return Object.entries(args).filter(([name, value]) => typeof value === 'number' && !reference.test(name)).length >= 2
-}
-
 type Told = Extract<Output, { finding: string }> & { severity: Severity }
 type Found = { match: Match; verdict: Verdict; named: Named | undefined }
 
-function worst(memory: Memory, event: McpEvent, destinations: readonly Destination[]): Found | undefined {
+function worst(memory: Memory, sink: Sink, destinations: readonly Destination[]): Found | undefined {
+  const { event } = sink
   const { sources, prompts } = memory
+  const act = actOf(event)
   const literal = destinations.map(({ kind, value }) => memory.named.get(`${kind} ${value}`)).find((named) => named !== undefined)
   const failedAt = memory.failed.get(toolKey(event))
+  const guarded = holdsGuarded(sources)
+  if (sources.total === 0 || !mayMatter({ act, named: literal, failedAt, guarded, given: argumentsOf(event) })) return undefined
+  sink.carried ??= carriedBy(event)
+  const matches = matchesOf(sources, event, sink.carried, memory.said)
+  if (matches.length === 0) return undefined
+  const all = [...sources.byCall.values()]
   let best: Found | undefined
-  for (const match of matchesOf(sources, event, payloadOf(event), memory.said)) {
-    const others = sources.list.filter(({ eventId }) => eventId !== match.source.eventId)
+  for (const match of matches) {
+    const others = all.filter(({ eventId }) => eventId !== match.source.eventId)
     const flow: Flow = {
       match,
-      act: actOf(event),
+      act,
       sinkKey: event.serverKey,
       sinkTool: event.toolName ?? '',
       sinkServer: event.serverAlias ?? '',
@@ -160,7 +169,7 @@ function findingOf({ match, verdict, named }: Found, event: McpEvent, destinatio
       sinkTool,
       destination,
       transform,
-      matched: matched.slice(0, 200),
+      matched: matched().slice(0, 200),
       pointer: field?.pointer ?? '/arguments',
       reason: verdict.reason,
       content: source.why,
@@ -199,8 +208,9 @@ function steeredFinding({ named, destination }: { named: Named; destination: Des
 }
 
 /** At most one per call: the worst flow, or the recipient that a definition named where that says more. */
-function* findings(memory: Memory, event: McpEvent, destinations: readonly Destination[]): Generator<Told> {
-  const found = worst(memory, event, destinations)
+function* findings(memory: Memory, sink: Sink, destinations: readonly Destination[]): Generator<Told> {
+  const { event } = sink
+  const found = worst(memory, sink, destinations)
   const grave = found !== undefined && severityRank(found.verdict.severity) >= severityRank('high')
   const led = grave ? undefined : steered(memory, event, destinations)
   if (led) yield steeredFinding(led, event)
@@ -211,16 +221,15 @@ function* findings(memory: Memory, event: McpEvent, destinations: readonly Desti
  * What one call has to say now. An alert keeps the grade that it was first told with: where something that came late
  * makes the same flow graver, that is an alert of its own.
  */
-function* news(memory: Memory, { event, told }: Sink, destinations: readonly Destination[]): Generator<Output> {
-  for (const output of findings(memory, event, destinations)) {
+function* news(memory: Memory, sink: Sink, destinations: readonly Destination[]): Generator<Output> {
+  const { told } = sink
+  for (const output of findings(memory, sink, destinations)) {
     const before = told.get(output.finding)
     const raised = before !== undefined && severityRank(output.severity) > severityRank(before)
     if (before === undefined || raised) told.set(output.finding, output.severity)
     yield raised ? { ...output, finding: `${output.finding} raised` } : output
   }
 }
-
-const eventOf = (subject: Subject): McpEvent | undefined => (subject.kind === 'event' ? subject.event : undefined)
 
 export default defineDetector({
   id: 'taint-to-sink',
@@ -254,7 +263,7 @@ export default defineDetector({
   settings: z.object({ ownDestinations: z.array(z.string()).default([]) }),
   scope: 'thread',
   reads: ['request', 'response', 'call', 'user_prompt', 'signal:instruction-in-content'],
-  memory: { version: 2, keysMax: 5_000, ttlMs: 24 * 3_600_000, initial },
+  memory: { version: 3, keysMax: 5_000, ttlMs: 24 * 3_600_000, initial },
 
   *inspect({ subject, memories: [memory], settings }) {
     if (!memory) return
@@ -263,10 +272,10 @@ export default defineDetector({
       if (memory.flagged.length > FLAGGED_MAX) memory.flagged.shift()
       return
     }
-    const event = eventOf(subject)
-    if (!event || subject.kind !== 'event') return
+    if (subject.kind !== 'event') return
+    const { event } = subject
     // Only what the host reports as the user’s words can excuse a call: prompts of other kinds may hold what was read.
-    if (event.kind === 'user_prompt') return hear(memory, event)
+    if (event.kind === 'user_prompt') return listen(memory, event)
     if (event.method === 'tools/call' && (event.arguments !== undefined || event.argsFingerprints)) {
       const destinations = destinationsOf(event)
       const own = destinations.some(({ value }) =>

@@ -4,17 +4,16 @@ import { defineDetector, type Output, type Subject } from '../../schemas/detecto
 import { isFirstObservation, type Json, type McpEvent, resultOf } from '../../schemas/event.ts'
 import { calls, type StoryLine, story } from '../../schemas/story.ts'
 import { remembered } from '../remembered.ts'
+import { type Argument, allArgumentsOf } from '../signals/arguments.ts'
 import { learnSize, longestCoded, looksCoded, newSizes, quantile, type Sizes } from '../signals/quantiles.ts'
-import { walkStrings } from '../texts.ts'
 
 const FIELDS_MAX = 16
+const ARGUMENTS_MAX = 64
 const PIECES_MAX = 16
 const HOUR = 3_600_000_000_000n
 /** A value that was told teaches little, else thirty leaks make the leak normal. */
 const TOLD_WEIGHT = 0.1
 
-/** A string of the arguments, uncut: its length is the point. */
-type Argument = { pointer: string; name: string; text: string }
 type Piece = { length: number; head: string; time: bigint; eventId: string }
 type Field = { lengths: Sizes; seen: number; coded: number; pieces: Piece[]; toldAt: bigint }
 type Memory = { results: Sizes; args: Sizes; fields: Map<string, Field> }
@@ -32,6 +31,7 @@ type Shared = Readonly<{ server: string; tool: string }>
 /** Random by nature: to see them change is nothing. */
 const randomByNature =
   /cursor|token|after|before|page|hash|sha\d*|digest|etag|signature|nonce|checksum|continuation|next|key|secret|embedding|vector|session|jwt|auth/i
+const isRandomByNature = remembered((name) => randomByNature.test(name))
 /** Made to carry files. */
 const carriesFiles =
   /^(?:data|blob|bytes|image|images|file|files|content|contents|base64|payload|attachment|attachments|binary|screenshot|audio|document|body_base64)$/i
@@ -40,14 +40,6 @@ function keysOf(subject: Subject): readonly string[] {
   if (subject.kind !== 'event') return []
   const { tenant, actor, serverKey, toolName } = subject.event
   return toolName === undefined ? [] : [`${tenant}\0${actor}\0${serverKey}\0${toolName}`]
-}
-
-function argumentsOf(event: McpEvent): Argument[] {
-  const found: Argument[] = []
-  walkStrings(event.arguments, '/arguments', (pointer, text, name) => {
-    if (found.length < FIELDS_MAX * 4) found.push({ pointer, name, text })
-  })
-  return found
 }
 
 const sizeOf = (bytes: number | undefined, value: unknown): number | undefined =>
@@ -72,6 +64,7 @@ function fieldOf(memory: Memory, { pointer }: Argument): Field | undefined {
   return field
 }
 
+const nothing: readonly Output[] = []
 const roundOf = (size: number): number => Math.round(size)
 
 /** Five pieces of one length and more, all code, all different: the shape of something large that is carried out in slices. */
@@ -90,43 +83,47 @@ function sliced(field: Field, run: string, length: number, event: McpEvent, piec
   return alike
 }
 
-function* judgeField(event: McpEvent, argument: Argument, field: Field, settings: Settings, shared: Shared): Generator<Output> {
-  const { name, text, pointer } = argument
-  const evidence = { ...shared, field: name, pointer }
-  const long = stands(field.lengths, text.length, settings.argumentFloor, settings)
-  if (long) {
-    yield {
-      signal: 'field-above-norm',
-      weight: 0.4,
-      summary: `${shared.tool}: ${name} has ${text.length} characters, usually ${roundOf(long.median)}`,
-      evidence: { ...evidence, length: text.length, median: roundOf(long.median) },
-    }
-  }
-  const run = text.length < settings.codedMin || randomByNature.test(name) ? '' : longestCoded(text)
-  const coded = run.length >= settings.codedMin && run.length >= Math.min(text.length, 16_384) * 0.5 && looksCoded(run, settings.bitsMin)
+/** Learns the field; what stands out is seldom, and an empty list costs nothing. */
+function judgeField(event: McpEvent, argument: Argument, field: Field, settings: Settings, shared: Shared): readonly Output[] {
+  const { name, whole, pointer } = argument
+  const long = stands(field.lengths, whole.length, settings.argumentFloor, settings)
+  const run = whole.length < settings.codedMin || isRandomByNature(name) ? '' : longestCoded(whole)
+  const coded = run.length >= settings.codedMin && run.length >= Math.min(whole.length, 16_384) * 0.5 && looksCoded(run, settings.bitsMin)
   // Where code is one in twenty or more it is what the field is for.
   const usual = field.coded > field.seen * 0.05
   const ready = field.seen >= settings.warmUp
   field.seen += 1
-  if (!coded) return
-  field.coded += usual || !ready ? 1 : TOLD_WEIGHT
-  if (ready && !usual) {
-    yield {
+  if (coded) field.coded += usual || !ready ? 1 : TOLD_WEIGHT
+  if (!long && !coded) return nothing
+  const slices = coded ? sliced(field, run, whole.length, event, settings.pieces) : undefined
+  const evidence = { ...shared, field: name, pointer }
+  const told: Output[] = []
+  if (long) {
+    told.push({
+      signal: 'field-above-norm',
+      weight: 0.4,
+      summary: `${shared.tool}: ${name} has ${whole.length} characters, usually ${roundOf(long.median)}`,
+      evidence: { ...evidence, length: whole.length, median: roundOf(long.median) },
+    })
+  }
+  if (coded && ready && !usual) {
+    told.push({
       signal: 'field-coded',
       weight: 0.4,
       summary: `${shared.tool}: ${name} holds ${run.length} characters of code, which it never does`,
       evidence: { ...evidence, length: run.length, seen: field.seen },
-    }
+    })
   }
-  const slices = sliced(field, run, text.length, event, settings.pieces)
-  if (!slices) return
-  yield {
-    signal: 'sliced-transfer',
-    weight: carriesFiles.test(name) ? 0.15 : 0.6,
-    summary: `${shared.tool}: ${slices.length} calls carry slices of about ${run.length} characters in ${name}`,
-    evidence: { ...evidence, length: run.length, slices: slices.length },
-    events: slices.map(({ eventId }) => eventId),
+  if (slices) {
+    told.push({
+      signal: 'sliced-transfer',
+      weight: carriesFiles.test(name) ? 0.15 : 0.6,
+      summary: `${shared.tool}: ${slices.length} calls carry slices of about ${run.length} characters in ${name}`,
+      evidence: { ...evidence, length: run.length, slices: slices.length },
+      events: slices.map(({ eventId }) => eventId),
+    })
   }
+  return told
 }
 
 /** Questions alone: their answers say nothing here. */
@@ -180,40 +177,43 @@ export default defineDetector({
     initial: (): Memory => ({ results: newSizes(), args: newSizes(), fields: new Map() }),
   },
 
-  *inspect({ subject, memories, settings }) {
+  inspect({ subject, memories, settings }) {
+    const outputs: Output[] = []
     const [memory] = memories
-    if (subject.kind !== 'event' || !memory) return
+    if (subject.kind !== 'event' || !memory) return outputs
     const { event } = subject
     const shared = { server: event.serverAlias ?? event.serverKey, tool: event.toolName ?? '' }
     const isAnswer = event.kind === 'response' || (event.kind === 'call' && isFirstObservation(event))
     const resultSize = isAnswer ? sizeOf(event.resultBytes, resultOf(event)) : undefined
     const large = resultSize === undefined ? undefined : stands(memory.results, resultSize, settings.resultFloor, settings)
     if (large && resultSize !== undefined) {
-      yield {
+      outputs.push({
         signal: 'result-above-norm',
         weight: 0.3,
         summary: `${shared.tool} answered with ${resultSize} bytes, usually ${roundOf(large.median)}`,
         evidence: { ...shared, bytes: resultSize, median: roundOf(large.median) },
-      }
+      })
     }
-    if (event.kind === 'response' || !isFirstObservation(event)) return
+    if (event.kind === 'response' || !isFirstObservation(event)) return outputs
     let told = false
-    for (const argument of argumentsOf(event)) {
+    const given = allArgumentsOf(event)
+    for (let at = 0; at < given.length && at < ARGUMENTS_MAX; at += 1) {
+      const argument = given[at] as Argument
       const field = fieldOf(memory, argument)
-      for (const output of field ? judgeField(event, argument, field, settings, shared) : []) {
-        told = true
-        yield output
-      }
+      const some = field ? judgeField(event, argument, field, settings, shared) : nothing
+      told ||= some.length > 0
+      outputs.push(...some)
     }
     const size = sizeOf(event.argsBytes, event.arguments)
     const heavy = size === undefined ? undefined : stands(memory.args, size, settings.argumentFloor, settings)
-    if (!heavy || told || size === undefined) return
-    yield {
+    if (!heavy || told || size === undefined) return outputs
+    outputs.push({
       signal: 'arguments-above-norm',
       weight: 0.4,
       summary: `${shared.tool} was called with ${size} bytes, usually ${roundOf(heavy.median)}`,
       evidence: { ...shared, bytes: size, median: roundOf(heavy.median) },
-    }
+    })
+    return outputs
   },
 
   examples: [

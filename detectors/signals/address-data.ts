@@ -1,4 +1,5 @@
 /** Readable text that is written, encoded, into a web address: path, query, fragment or the labels of its name. */
+import { type Argument, sign } from './arguments.ts'
 import { hostOf } from './destinations.ts'
 
 export type Carried = Readonly<{
@@ -14,6 +15,7 @@ const TEXT_MAX = 64 * 1024
 const ADDRESSES_MAX = 50
 const PARTS_MAX = 40
 const PART_MAX = 8_192
+const NAME_MAX = 253
 const READABLE_MIN = 24
 
 const addressShape =
@@ -87,18 +89,22 @@ function partsOf(written: string): string[] {
     .slice(0, PARTS_MAX)
 }
 
+/** An address begins with its scheme or with `www.`; a name of a machine is short and has dots. */
+export const mayCarry = ({ signs, text }: Argument): boolean =>
+  (signs & (sign.slashes | sign.wDot)) !== 0 || ((signs & sign.dot) !== 0 && text.length <= NAME_MAX)
+const mayHoldAddress = /:\/\/|www\./i
+
 /** What the addresses in a text carry. `image`: the reader’s client fetches it without a click. */
 export function carriedIn(text: string): Carried[] {
   const found: Carried[] = []
   const part = text.slice(0, TEXT_MAX)
   // A name alone is looked up, and its labels are read by whoever answers for it.
-  if (part.length <= 253 && /^\s*(?:[a-z0-9_-]{1,63}\.){2,}[a-z]{2,20}\.?\s*$/i.test(part)) return carriedIn(`https://${part.trim()}/`)
-  if (!/https?:|www\./i.test(part)) return found
+  if (part.length <= NAME_MAX && /^\s*(?:[a-z0-9_-]{1,63}\.){2,}[a-z]{2,20}\.?\s*$/i.test(part)) return carriedIn(`https://${part.trim()}/`)
+  if (!mayHoldAddress.test(part)) return found
   let addresses = 0
   for (const [, opening, written = ''] of part.matchAll(addressShape)) {
     addresses += 1
     if (addresses > ADDRESSES_MAX) break
-    const host = hostOf(written) ?? hostOf(written.slice(0, 400)) ?? ''
     for (const piece of partsOf(written)) {
       const plain = unescaped(piece)
       const inner = decode(plain) ?? decode(piece)
@@ -107,7 +113,7 @@ export function carriedIn(text: string): Carried[] {
       const spelled = !content && opening !== undefined && words.length >= 48 && isContent(words) ? words : undefined
       if (!content && spelled === undefined) continue
       found.push({
-        host,
+        host: hostOf(written) ?? hostOf(written.slice(0, 400)) ?? '',
         text: content?.text ?? spelled ?? '',
         encoding: content?.encoding ?? 'percent',
         image: opening !== undefined,

@@ -86,7 +86,7 @@ export function repoOf(args: Json | undefined): string {
 }
 
 /** Is this argument an address or a reference by its name, rather than content? */
-export const isAddressField = ({ name, kind }: Argument): boolean =>
+export const isAddressField = ({ name, kind }: Pick<Argument, 'name' | 'kind'> & Partial<Argument>): boolean =>
   kind === 'url' || kind === 'host' || wordsOf(name).some((word) => addressWords.has(word))
 
 /** Addresses the call is sent to; text that is sent there is not looked at. */
@@ -122,8 +122,9 @@ const fetchingWords = /^(?:fetch|http|request|browse|navigate|crawl|scrape|curl|
 /** A row among messages is read by whoever may write to them. */
 const publishing =
   /\b(?:insert\s+into|update)\s+[\w."`[]{0,60}(?:message|comment|ticket|repl(?:y|ies)|post|chat|note|feedback|review|public)/i
+const statementNames = ['sql', 'query', 'statement', 'q']
 const publishesBySql = (args: Json | undefined): boolean =>
-  isObject(args) && ['sql', 'query', 'statement', 'q'].some((key) => publishing.test(textAt(args, key).slice(0, 2_000)))
+  isObject(args) && statementNames.some((key) => publishing.test(textAt(args, key).slice(0, 2_000)))
 
 const ofTool = remembered((name) => {
   const words = wordsOf(name)
@@ -137,13 +138,15 @@ const ofTool = remembered((name) => {
   }
 })
 
+const bodyNames = ['body', 'data', 'payload', 'content', 'json']
+const hasBody = (args: Json | undefined): boolean => isObject(args) && bodyNames.some((key) => Object.hasOwn(args, key))
+
 /** By the name of the tool, first telling word first; a web address among the arguments makes a reader a fetcher. */
 export const actOf = once((event: McpEvent): Act => {
   const { verb, fetches, publishes } = ofTool(event.toolName ?? '')
   const args = event.arguments
   const hasUrl = args !== undefined && argumentsOf(event).some(({ kind, text }) => kind === 'url' && /^https?:|^www\./i.test(text))
-  const body = isObject(args) && ['body', 'data', 'payload', 'content', 'json'].some((key) => Object.hasOwn(args, key))
-  if (hasUrl && (body || /^(?:post|put|patch)$/i.test(textAt(args, 'method')))) return 'send'
+  if (hasUrl && (hasBody(args) || /^(?:post|put|patch)$/i.test(textAt(args, 'method')))) return 'send'
   if (hasUrl && (verb === undefined || !sending.test(verb)) && fetches) return 'fetch'
   if (verb === undefined) return hasUrl ? 'fetch' : 'read'
   if (publishesBySql(args)) return 'send'

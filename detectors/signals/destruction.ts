@@ -1,5 +1,6 @@
 /** What a tool call would destroy, by the tool's name, by its action argument, and by the statements inside its arguments. */
 import type { Json, McpEvent } from '../../schemas/event.ts'
+import { remembered } from '../remembered.ts'
 import { type Argument, argumentsOf, wordsOf } from './arguments.ts'
 import {
   type Destruction,
@@ -13,6 +14,8 @@ import {
 export type Found = Destruction & Readonly<{ pointer: string; excerpt: string; count: number }>
 
 const LIST_MAX = 1_000
+/** Beyond it the names are not asked one by one whether they are worth a look. */
+const KEYS_MAX = 50
 const setOf = (words: string): ReadonlySet<string> => new Set(words.split(' '))
 const verbs = setOf(
   'delete deletes del destroy drop purge wipe erase terminate truncate decommission nuke obliterate rm rmdir unlink trash deprovision',
@@ -32,35 +35,66 @@ const records = setOf(
   'message messages email emails mail mails label labels comment comments event events note notes issue issues task tasks todo todos item items reminder alarm branch branches tag tags bookmark post posts',
 )
 
-const actionNames = /^(?:action|operation|op|verb|method|command|mode|type|act)$/i
-const kindNames = /^(?:resource|resource_?type|type|kind|object|object_?type|entity|entity_?type|target_?type|scope)$/i
+const says = { action: 1, kind: 2, dry: 4, list: 8, request: 16, force: 32 } as const
+const listNames = ['args', 'argv', 'command', 'cmd']
+const dryNames = setOf('dry_run dryRun dryrun preview explain check plan_only')
+const requestNames = setOf('method http_method verb')
+/** What an argument of this name can tell: what is done, to what kind of thing, that it is only tried … */
+const telling = remembered(
+  (name) =>
+    (/^(?:action|operation|op|verb|method|command|mode|type|act)$/i.test(name) ? says.action : 0) |
+    (/^(?:resource|resource_?type|type|kind|object|object_?type|entity|entity_?type|target_?type|scope)$/i.test(name) ? says.kind : 0) |
+    (dryNames.has(name) ? says.dry : 0) |
+    (listNames.includes(name) ? says.list : 0) |
+    (requestNames.has(name) ? says.request : 0) |
+    (name === 'force' ? says.force : 0),
+)
 const objectOf = (value: Json | undefined): { [key: string]: Json } | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
 
-/** Words of the name, and of the argument that says what to do. */
-function deedOf(event: McpEvent): { verb: string; weak: boolean; words: string[] } | undefined {
-  const name = event.toolName ?? ''
-  // `database.modify_columns` is about columns; `volume.delete` is about the volume.
-  const last = wordsOf(name.split('.').at(-1) ?? name)
-  const words = last.length > 1 ? last : wordsOf(name)
-  const args = objectOf(event.arguments) ?? {}
-  const actions: string[] = []
-  const kinds: string[] = []
-  for (const [key, value] of Object.entries(args).slice(0, 50)) {
-    if (typeof value !== 'string' || value.length > 40) continue
-    if (actionNames.test(key) && wordsOf(value).length <= 4) actions.push(...wordsOf(value))
-    if (kindNames.test(key)) kinds.push(...wordsOf(value))
-  }
+type Deed = Readonly<{ verb: string; weak: boolean; words: readonly string[] }>
+const harmless = setOf('undelete restore list get preview simulate')
+
+function deedIn(words: readonly string[], actions: readonly string[], kinds: readonly string[]): Deed | undefined {
   const all = [...words, ...actions, ...kinds]
-  if (
-    all.some(
-      (word) => word === 'undelete' || word === 'restore' || word === 'list' || word === 'get' || word === 'preview' || word === 'simulate',
-    )
-  )
-    return undefined
+  if (all.some((word) => harmless.has(word))) return undefined
   const deed = [...words, ...actions]
   const verb = deed.find((word) => verbs.has(word)) ?? deed.find((word) => weakVerbs.has(word))
   return verb === undefined ? undefined : { verb, weak: weakVerbs.has(verb), words: all }
+}
+
+const programs = setOf('git kubectl terraform tofu aws gcloud az docker helm gh psql redis')
+
+/** All that the name of a tool says. */
+const readTool = remembered((name) => {
+  // `database.modify_columns` is about columns; `volume.delete` is about the volume.
+  const last = wordsOf(name.split('.').at(-1) ?? name)
+  const words = last.length > 1 ? last : wordsOf(name)
+  return {
+    words,
+    deed: deedIn(words, [], []),
+    /** `run_git` with `push --force`: the program stands in the name of the tool. */
+    program: wordsOf(name).find((word) => programs.has(word)),
+    deletesMany: /delete_?many|remove_?many|delete_?all/i.test(name),
+    pushes: /push/i.test(name),
+  }
+})
+type Tool = ReturnType<typeof readTool>
+
+/** Words of the name, and of the argument that says what to do. */
+function deedOf(event: McpEvent, { words, deed }: Tool, keys: readonly string[]): Deed | undefined {
+  if (keys.length === 0) return deed
+  const args = objectOf(event.arguments) ?? {}
+  const actions: string[] = []
+  const kinds: string[] = []
+  for (const key of keys.slice(0, KEYS_MAX)) {
+    const value = args[key]
+    if (typeof value !== 'string' || value.length > 40) continue
+    const said = telling(key)
+    if ((said & says.action) !== 0 && wordsOf(value).length <= 4) actions.push(...wordsOf(value))
+    if ((said & says.kind) !== 0) kinds.push(...wordsOf(value))
+  }
+  return actions.length === 0 && kinds.length === 0 ? deed : deedIn(words, actions, kinds)
 }
 
 /** How many things one call names: a list of ids is many deletes. */
@@ -83,8 +117,9 @@ function numberIn(args: Json | undefined): string {
   return number === undefined ? '' : String(number)
 }
 
-function byName(event: McpEvent, given: readonly Argument[]): Found | undefined {
-  const deed = deedOf(event)
+/** `keys`: names of arguments that may say what is done; none where no name does. */
+function byName(event: McpEvent, tool: Tool, keys: readonly string[], given: readonly Argument[]): Found | undefined {
+  const deed = deedOf(event, tool, keys)
   if (!deed) return undefined
   const { verb, weak, words } = deed
   const target = targetOf(given)
@@ -123,9 +158,8 @@ const sqlTool =
   /sql|query|postgres|mysql|maria|sqlite|database|\bdb\b|db_|_db|snowflake|bigquery|redshift|clickhouse|duckdb|supabase|execute|neon|oracle|cassandra|cql/i
 const searchTool = /search|grep|find|lookup|google|bing|web|doc/i
 
-function* byText(event: McpEvent, given: readonly Argument[]): Generator<Found> {
+function* byText(event: McpEvent, { program }: Tool, given: readonly Argument[]): Generator<Found> {
   const tool = `${event.toolName ?? ''} ${event.serverAlias ?? ''}`
-  const program = programOf(event)
   for (const { pointer, name, text, kind } of given) {
     if (kind === 'code' && program !== undefined && !text.trimStart().startsWith(program)) {
       for (const one of destructionsInShell(`${program} ${text}`).slice(0, 20))
@@ -144,19 +178,14 @@ function* byText(event: McpEvent, given: readonly Argument[]): Generator<Found> 
   }
 }
 
-const programs = setOf('git kubectl terraform tofu aws gcloud az docker helm gh psql redis')
-/** `run_git` with `push --force`: the program stands in the name of the tool. */
-const programOf = (event: McpEvent): string | undefined => wordsOf(event.toolName ?? '').find((word) => programs.has(word))
-
 /** A command given as a list of words. */
-function* byWords(event: McpEvent): Generator<Found> {
-  const args = objectOf(event.arguments) ?? {}
+function* byWords(args: { [key: string]: Json }, tool: Tool): Generator<Found> {
   const first = typeof args.command === 'string' ? args.command : ''
-  for (const name of ['args', 'argv', 'command', 'cmd']) {
+  for (const name of listNames) {
     const list = args[name]
     if (!Array.isArray(list) || list.length === 0) continue
     const words = list.slice(0, 100).filter((word) => typeof word === 'string')
-    const program = name === 'args' && first !== '' ? first : programOf(event)
+    const program = name === 'args' && first !== '' ? first : tool.program
     const line = [...(program !== undefined && program !== words[0] ? [program] : []), ...words]
       .map((word) => (/[\s;&|]/.test(word) ? `'${word.replaceAll("'", '"')}'` : word))
       .join(' ')
@@ -164,17 +193,15 @@ function* byWords(event: McpEvent): Generator<Found> {
   }
 }
 
-function byRequest(event: McpEvent): Found | undefined {
-  const args = objectOf(event.arguments) ?? {}
+function byRequest(args: { [key: string]: Json }): Found | undefined {
   const method = args.method ?? args.http_method ?? args.verb
   const url = args.url ?? args.uri ?? args.path ?? args.endpoint
   if (typeof method !== 'string' || method.toUpperCase() !== 'DELETE' || typeof url !== 'string') return undefined
   return { ...destroyedByUrl(url), pointer: '/arguments/url', excerpt: url.slice(0, 200), count: 1 }
 }
 
-function byFlag(event: McpEvent): Found | undefined {
-  const args = objectOf(event.arguments) ?? {}
-  if (args.force !== true || !/push/i.test(event.toolName ?? '')) return undefined
+function byFlag(args: { [key: string]: Json }, { pushes }: Tool): Found | undefined {
+  if (args.force !== true || !pushes) return undefined
   const branch = typeof args.branch === 'string' ? args.branch : ''
   const shared = branch === '' || /^(?:main|master|trunk|develop|production|prod|release|stable)(?:$|[/-])/i.test(branch)
   return {
@@ -187,16 +214,28 @@ function byFlag(event: McpEvent): Found | undefined {
   }
 }
 
+const nothing: readonly Found[] = []
+const noKeys: readonly string[] = []
+const holdsStatements = ({ kind }: Argument): boolean => kind === 'code' || kind === 'query'
+
 /** Everything this call would destroy; a dry run destroys nothing. */
 export function destructionsIn(event: McpEvent): Found[] {
-  const args = objectOf(event.arguments)
-  const dry = ['dry_run', 'dryRun', 'dryrun', 'preview', 'explain', 'check', 'plan_only'].some((name) => args?.[name] === true)
-  if (dry) return []
+  const args = objectOf(event.arguments) ?? {}
+  const keys = Object.keys(args)
+  let said = 0
+  if (keys.length > KEYS_MAX) said = ~0
+  else for (const key of keys) said |= telling(key)
+  if ((said & says.dry) !== 0 && keys.some((key) => dryNames.has(key) && args[key] === true)) return []
+  const tool = readTool(event.toolName ?? '')
   const given = argumentsOf(event)
-  const emptyFilter = /delete_?many|remove_?many|delete_?all/i.test(event.toolName ?? '') && isEmpty(args?.filter ?? args?.query ?? null)
-  const request = byRequest(event)
-  const named = request ? undefined : byName(event, given)
-  const found = [byFlag(event), ...byText(event, given), ...byWords(event), request].filter((one): one is Found => one !== undefined)
+  const request = (said & says.request) === 0 ? undefined : byRequest(args)
+  const named = request ? undefined : byName(event, tool, (said & (says.action | says.kind)) === 0 ? noKeys : keys, given)
+  const flag = (said & says.force) === 0 ? undefined : byFlag(args, tool)
+  const inText = given.some(holdsStatements) ? byText(event, tool, given) : nothing
+  const inWords = (said & says.list) === 0 ? nothing : byWords(args, tool)
+  if (!named && !flag && !request && inText === nothing && inWords === nothing) return []
+  const found = [flag, ...inText, ...inWords, request].filter((one): one is Found => one !== undefined)
+  const emptyFilter = tool.deletesMany && isEmpty(args.filter ?? args.query ?? null)
   // The statement tells more than the name of the tool that carries it.
   if (found.length === 0 && named)
     found.push(emptyFilter && named.worth === 'thing' ? { ...named, worth: 'store', act: `${named.act} without a filter` } : named)

@@ -57,8 +57,12 @@ function statement(sql: string): Destruction | undefined {
   return undefined
 }
 
+/** One of these begins each statement below. */
+const sqlVerb = /drop|truncate|delete|update/i
+
 /** Statements that destroy; none when the transaction is rolled back. A table that is made again is replaced, not lost. */
 export function destructionsInSql(text: string): Destruction[] {
+  if (!sqlVerb.test(text)) return []
   const bare = bareSql(text)
   const statements = bare.split(';', STATEMENTS_MAX).map((one) => one.trim())
   if (statements.some((one) => /^rollback\b/i.test(one))) return []

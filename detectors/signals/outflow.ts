@@ -1,7 +1,9 @@
 /** How bad it is that content of one place turns up on its way to another: by what it is, where it goes, and who named the place. */
 import type { Severity } from '../../schemas/alert.ts'
 import { severityRank } from '../../schemas/alert.ts'
-import { wordsOf } from './arguments.ts'
+import type { McpEvent } from '../../schemas/event.ts'
+import { remembered } from '../remembered.ts'
+import { type Argument, wordsOf } from './arguments.ts'
 import type { Act, AddressKind, Destination } from './destinations.ts'
 import { harvestOf, spelled, worksWithModels } from './harvest.ts'
 import type { Match } from './taint.ts'
@@ -43,6 +45,11 @@ const weakSideWords = new Set(
     ' ',
   ),
 )
+/** Is it by its name a free text that nobody needs? */
+const asideOf = remembered((name): 'strong' | 'weak' | undefined => {
+  if (/^side_?notes?$/i.test(name) || harvestOf(name) !== undefined) return 'strong'
+  return wordsOf(name).some((word) => weakSideWords.has(word)) ? 'weak' : undefined
+})
 /** Tools that exist to be told things. */
 const listens = /think|reason|reflect|plan|brainstorm|critique|log|track|record|report/i
 
@@ -51,8 +58,8 @@ export function sideChannelOf({ match, act, sinkTool, sinkServer, calculates }: 
   const name = match.field?.name
   if (name === undefined || match.field?.isUrl) return undefined
   if (worksWithModels(sinkTool, sinkServer) || listens.test(sinkTool)) return undefined
-  if (/^side_?notes?$/i.test(name) || harvestOf(name) !== undefined) return 'strong'
-  if (!wordsOf(name).some((word) => weakSideWords.has(word))) return undefined
+  const aside = asideOf(name)
+  if (aside !== 'weak') return aside
   return act === 'read' || (act === 'write' && calculates) ? 'weak' : undefined
 }
 
@@ -63,6 +70,25 @@ const usedInCommand = ({ sinkTool, match }: Flow): boolean =>
   runs.test(spelled(sinkTool).replaceAll('_', ' ')) && !calls.test(match.field?.text ?? '')
 
 const say = (severity: Severity, confidence: number, reason: string): Verdict => ({ severity, confidence, reason })
+
+/** `guarded`: something secret or labelled private was read before. */
+export type Call = Readonly<{
+  act: Act
+  named: Named | undefined
+  failedAt: bigint | undefined
+  guarded: boolean
+  given: readonly Argument[]
+}>
+const givenMax = 100
+
+/**
+ * Can `judge` have something to say of a call, whatever it carries? Most calls read, or write what stays: what they carry
+ * need not be looked for anywhere.
+ */
+export function mayMatter({ act, named, failedAt, guarded, given }: Call): boolean {
+  if (act === 'send' || act === 'fetch' || named !== undefined || failedAt !== undefined || guarded) return true
+  return given.length > givenMax || given.some(({ name }) => asideOf(name) !== undefined)
+}
 
 /** Undefined: the normal work of an agent, which reads here and writes there. */
 export function judge(flow: Flow): Verdict | undefined {
@@ -143,4 +169,13 @@ export function askedFor(prompts: readonly string[], destinations: readonly Dest
       return kind === 'email' || giving.test(prompt)
     }),
   )
+}
+
+const reference = /id|num|index|page|limit|count|amount|price|line|offset|size/i
+
+/** Numbers to reckon with, rather than ids and sizes. */
+export function calculates(event: McpEvent): boolean {
+  const args = event.arguments
+  if (typeof args !== 'object' || args === null || Array.isArray(args)) return false
+  return Object.entries(args).filter(([name, value]) => typeof value === 'number' && !reference.test(name)).length >= 2
 }

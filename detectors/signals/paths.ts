@@ -15,11 +15,13 @@ export type Path = Readonly<{
 }>
 
 const DECODE_ROUNDS_MAX = 4
+const PATH_MAX = 2_048
 
 /** Overlong UTF-8 and IIS-style spellings of `.`, `/` and `\`. */
 const overlong = /%(?:c0%(?:ae|2e|af|5c|9v)|e0%80%(?:ae|af)|f0%80%80%(?:ae|af)|f8%80%80%80%(?:ae|af)|u002e|u2215|u2216|252e|252f|255c)/gi
 
 function decoded(text: string): string {
+  if (!text.includes('%')) return text
   let current = text
   for (let round = 0; round < DECODE_ROUNDS_MAX; round += 1) {
     const next = current
@@ -34,25 +36,36 @@ function decoded(text: string): string {
 const home =
   /^(?:~[a-z_][\w-]*|~|\$HOME|\$\{HOME\}|%USERPROFILE%|%HOMEPATH%|\/home\/[^/]+|\/Users\/[^/]+|\/root|[A-Za-z]:\/Users\/[^/]+)(?=\/|$)/i
 
+/** Nothing to decode, to resolve or to take away, but for a home: most paths are of this shape. */
+const plainPath = /^(?:\/|~\/)?[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/
+
 /** Undefined when the text is not a path: several lines, prose, or too long. */
 export const parsePath = remembered((text): Path | undefined => {
+  if (text.length <= PATH_MAX && plainPath.test(text)) {
+    const rooted = text.startsWith('/')
+    const absolute = rooted || text.startsWith('~')
+    return { canonical: rooted ? text.replace(home, '~') : text, climbs: 0, parentSteps: 0, encoded: false, absolute, nul: false }
+  }
+  return resolved(text)
+}, 200)
+
+/** The whole way, for any text. */
+export function resolved(text: string): Path | undefined {
   const trimmed = text.trim()
-  if (trimmed === '' || trimmed.length > 2_048 || /[\n\r]/.test(trimmed)) return undefined
-  const plain = decoded(trimmed.replace(/^file:\/\/(localhost)?/i, ''))
-  const unified =
-    plain
-      .split('\0')[0]
-      ?.replaceAll('\\', '/')
-      .replace(/\/{2,}/g, '/') ?? ''
+  if (trimmed === '' || trimmed.length > PATH_MAX || /[\n\r]/.test(trimmed)) return undefined
+  const written = trimmed.replace(/^file:\/\/(localhost)?/i, '')
+  const plain = decoded(written)
+  const nul = plain.indexOf('\0')
+  const unified = (nul < 0 ? plain : plain.slice(0, nul)).replaceAll('\\', '/').replace(/\/{2,}/g, '/')
   const withHome = unified.replace(home, '~')
   const absolute = /^(\/|~|[A-Za-z]:\/)/.test(withHome)
   const kept: string[] = []
   let climbs = 0
   let parentSteps = 0
   for (const segment of withHome.split('/')) {
-    const bare = segment.replace(/;.*$/, '')
+    const bare = segment.includes(';') ? segment.replace(/;.*$/, '') : segment
     if (bare === '' || bare === '.') continue
-    if (/^\.{2,}$/.test(bare.trim())) {
+    if (bare.includes('..') && /^\.{2,}$/.test(bare.trim())) {
       parentSteps += 1
       if (kept.length > 0 && kept.at(-1) !== '~') kept.pop()
       else climbs += 1
@@ -61,9 +74,9 @@ export const parsePath = remembered((text): Path | undefined => {
     kept.push(segment)
   }
   const lead = withHome.startsWith('/') ? '/' : ''
-  const encoded = plain !== trimmed.replace(/^file:\/\/(localhost)?/i, '') && (parentSteps > 0 || plain.includes('\0'))
-  return { canonical: lead + kept.join('/'), climbs, parentSteps, encoded, absolute, nul: /%00|\0/.test(trimmed) || plain.includes('\0') }
-}, 200)
+  const encoded = plain !== written && (parentSteps > 0 || nul >= 0)
+  return { canonical: lead + kept.join('/'), climbs, parentSteps, encoded, absolute, nul: nul >= 0 || /%00|\0/.test(trimmed) }
+}
 
 export type Guarded = Readonly<{ label: string; pattern: RegExp }>
 
@@ -145,7 +158,7 @@ export const credentialPlace = remembered(
   (canonical): string | undefined => (harmless.test(canonical) ? undefined : matching(credentialPlaces, canonical)),
   200,
 )
-export const codePlace = (canonical: string): string | undefined => matching(codePlaces, canonical)
+export const codePlace = remembered((canonical): string | undefined => matching(codePlaces, canonical), 200)
 export const instructionPlace = (canonical: string): boolean => instructionPlaces.test(canonical)
 
 /** Inside, outside, or a twin that only shares the letters (`/srv/app` and `/srv/app-secret`). */

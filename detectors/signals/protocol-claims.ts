@@ -17,6 +17,7 @@ const reservedNames = new Set(
   ),
 )
 const KEYS_MAX = 200
+const none: readonly string[] = []
 
 /** Names of the capabilities a client declares in this message; undefined: it says nothing about them. */
 export function declaredBy(event: McpEvent): string[] | undefined {
@@ -35,11 +36,11 @@ const needed: ReadonlyMap<string, string> = new Map([
 export const capabilityFor = (method: string): string | undefined => needed.get(method)
 
 /** Methods a server asks of the client in this message: as a request of its own, or inside an answer. */
-export function askedBy(event: McpEvent): string[] {
-  if (event.direction === 'client_to_server') return []
+export function askedBy(event: McpEvent): readonly string[] {
+  if (event.direction === 'client_to_server') return none
   if (event.kind === 'request' && event.direction === 'server_to_client') return event.method ? [event.method] : []
   const asked = objectOf(at(event.result ?? event.body, 'inputRequests'))
-  if (!asked) return []
+  if (!asked) return none
   const methods = Object.keys(asked)
     .slice(0, KEYS_MAX)
     .map((key) => at(asked[key], 'method'))
@@ -101,6 +102,9 @@ function* baggageOf(value: Json | undefined): Generator<[string, Json]> {
     if (given !== undefined) yield [key.trim(), given.trim()]
   }
 }
+
+/** Most messages claim nothing: they have neither `_meta` nor baggage. */
+export const mayClaim = ({ params, http }: McpEvent): boolean => at(params, '_meta') !== undefined || at(http, 'baggage') !== undefined
 
 /** Identity, tenant, role and approval that a request claims for itself in `_meta` or baggage. */
 export function claimsOf(event: McpEvent): Claim[] {

@@ -2,35 +2,35 @@
 import type { Severity } from '../../schemas/alert.ts'
 import type { Output } from '../../schemas/detector.ts'
 import type { McpEvent } from '../../schemas/event.ts'
-import { askedBy, capabilityFor, declaredBy, objectOf } from './protocol-claims.ts'
+import { capabilityFor, declaredBy, objectOf } from './protocol-claims.ts'
 
 const IDS_MAX = 128
 const BUILDS_MAX = 16
 
 type Mismatch = { what: string; header: string; body: string; accepted: Severity; eventId: string }
 type Refusal = { time: bigint; eventId: string }
-/** One shape for an actor, an actor's server and one connection to it; each uses its own part. */
+/** One shape for an actor, an actor's server and one connection to it; each uses its own part, and has no map before it needs one. */
 export type Memory = {
-  mismatched: Map<string, Mismatch>
-  refused: Map<string, Refusal[]>
+  mismatched: Map<string, Mismatch> | undefined
+  refused: Map<string, Refusal[]> | undefined
   capabilities: string[] | undefined
   began: boolean
   paired: boolean
   legacy: boolean
   calls: number
-  answered: Map<string, string>
-  builds: Map<string, { version: string; server: string }>
+  answered: Map<string, string> | undefined
+  builds: Map<string, { version: string; server: string }> | undefined
 }
 export const initial = (): Memory => ({
-  mismatched: new Map(),
-  refused: new Map(),
+  mismatched: undefined,
+  refused: undefined,
   capabilities: undefined,
   began: false,
   paired: false,
   legacy: false,
   calls: 0,
-  answered: new Map(),
-  builds: new Map(),
+  answered: undefined,
+  builds: undefined,
 })
 
 export function bound<V>(map: Map<string, V>, entriesMax: number): void {
@@ -67,10 +67,11 @@ export const tell = (event: McpEvent, { about, what, severity, confidence, summa
   ...(events ? { events } : {}),
 })
 
-export function* questions(event: McpEvent, server: Memory, link: Memory): Generator<Output> {
+/** `asked`: the methods a server asks for in this message. */
+export function* questions(event: McpEvent, asked: readonly string[], server: Memory, link: Memory): Generator<Output> {
   const pushed = event.kind === 'request' && event.direction === 'server_to_client'
   const known = link.capabilities ?? server.capabilities
-  for (const method of askedBy(event)) {
+  for (const method of asked) {
     const capability = capabilityFor(method)
     const undeclared = capability !== undefined && known !== undefined && !known.includes(capability)
     const forbidden = pushed && event.era === 'modern'
@@ -105,9 +106,10 @@ export function* orphans(event: McpEvent, link: Memory): Generator<Output> {
   if (event.kind !== 'response' || event.direction !== 'server_to_client' || event.requestId === undefined) return
   if (event.requestIdType === 'null' || (event.samplingRatio ?? 1) < 1) return
   const what = event.resultHash ?? event.errorCode ?? String(event.resultBytes ?? '')
-  const before = link.answered.get(event.requestId)
+  const before = link.answered?.get(event.requestId)
   if ((event.callObservation ?? 1) > 1) {
     link.paired = true
+    link.answered ??= new Map()
     link.answered.set(event.requestId, what)
     bound(link.answered, IDS_MAX)
     return
@@ -125,20 +127,21 @@ export function* orphans(event: McpEvent, link: Memory): Generator<Output> {
   })
 }
 
-/** The start of a connection: what was declared, what came too early, and whether the version went down. */
-export function* handshake(event: McpEvent, server: Memory, link: Memory): Generator<Output> {
+/** What a request declares, and how many came on a connection that was not begun. */
+export function learnRequest(event: McpEvent, server: Memory, link: Memory): void {
+  if (event.kind !== 'request' || event.direction === 'server_to_client') return
   const declared = declaredBy(event)
   if (declared) {
     server.capabilities = declared
     link.capabilities = declared
   }
-  const isServers = event.direction === 'server_to_client'
-  if (event.method !== 'initialize') {
-    if (event.kind === 'request' && !isServers && event.method !== 'ping' && event.era !== 'modern') link.calls += 1
-    return
-  }
+  if (event.method !== 'initialize' && event.method !== 'ping' && event.era !== 'modern') link.calls += 1
+}
+
+/** The start of a connection: what came too early, and whether the version went down. */
+export function* handshake(event: McpEvent, server: Memory, link: Memory): Generator<Output> {
   link.legacy = true
-  if (event.kind === 'request' && !isServers) {
+  if (event.kind === 'request' && event.direction !== 'server_to_client') {
     // A handshake again on one connection is a restart: what was answered before says nothing now.
     if (link.calls > 0 && !link.began && event.connectionId)
       yield tell(event, {
@@ -152,7 +155,7 @@ export function* handshake(event: McpEvent, server: Memory, link: Memory): Gener
     link.began = true
     link.paired = false
     link.calls = 0
-    link.answered.clear()
+    link.answered?.clear()
   }
   if (event.kind !== 'response' || event.outcome !== 'success') return
   if (event.sessionHash && !event.connectionId) {
@@ -167,7 +170,8 @@ function* downgrade(event: McpEvent, server: Memory): Generator<Output> {
   if (typeof agreed !== 'string' || !revision.test(agreed) || !event.clientName) return
   const build = `${event.clientName.slice(0, 100)} ${(event.clientVersion ?? '').slice(0, 50)}`
   const serverBuild = (event.serverVersion ?? '').slice(0, 100)
-  const last = server.builds.get(build)
+  const last = server.builds?.get(build)
+  server.builds ??= new Map()
   server.builds.set(build, { version: agreed, server: serverBuild })
   bound(server.builds, BUILDS_MAX)
   // Another build of the server is a roll-back, which its owner did.

@@ -53,12 +53,37 @@ export function entropyOf(text: string): number {
   return bits
 }
 
-/** The longest stretch without anything that base64, base64url, base32 or hex do not have; line ends do not break it. */
+const CONTINUED_MIN = 16
+/** Letters, digits and the other signs of base64, base64url, base32 and hex. */
+const codeChars = Uint8Array.from({ length: 128 }, (_, code) => (/[A-Za-z0-9+/=_-]/.test(String.fromCharCode(code)) ? 1 : 0))
+const isCode = (text: string, at: number): boolean => {
+  const code = text.charCodeAt(at) // NaN behind the end
+  return code < 128 && codeChars[code] === 1
+}
+
+function endOfCode(text: string, from: number): number {
+  let at = from
+  while (isCode(text, at)) at += 1
+  return at
+}
+
+/** The longest stretch without anything that base64, base64url, base32 or hex do not have; line ends do not break it where enough follows. */
 export function longestCoded(text: string): string {
   const looked = text.slice(0, LOOKED_MAX)
-  let best = ''
-  for (const [run] of looked.matchAll(/[A-Za-z0-9+/=_-]+(?:\r?\n[A-Za-z0-9+/=_-]{16,})*/g)) if (run.length > best.length) best = run
-  return best.replace(/\s+/g, '')
+  let [longest, start, end] = [0, 0, 0]
+  for (let at = 0; at < looked.length; at += 1) {
+    if (!isCode(looked, at)) continue
+    const from = at
+    at = endOfCode(looked, at)
+    for (let next = at; looked.charCodeAt(at) === 13 || looked.charCodeAt(at) === 10; at = next) {
+      const line = looked.charCodeAt(at) === 10 ? at + 1 : at + 2
+      if (looked.charCodeAt(line - 1) !== 10) break
+      next = endOfCode(looked, line)
+      if (next - line < CONTINUED_MIN) break
+    }
+    if (at - from > longest) [longest, start, end] = [at - from, from, at]
+  }
+  return looked.slice(start, end).replace(/\s+/g, '')
 }
 
 /** The stretch is code and not words: random letters in both cases with digits, or hex. */

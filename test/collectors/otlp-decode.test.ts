@@ -4,8 +4,10 @@ import { test } from 'node:test'
 import { BinaryWriter } from '@bufbuild/protobuf/wire'
 import fc from 'fast-check'
 import { decodeOtlpJson } from '../../collectors/otlp/json.ts'
+import { jsonDepthMax, jsonInText } from '../../collectors/otlp/json-text.ts'
 import { createProtobufDecoder } from '../../collectors/otlp/protobuf.ts'
 import type { Decoded, OtlpSignal } from '../../collectors/otlp/record.ts'
+import { createIntern } from '../../collectors/otlp/wire.ts'
 import { Fault } from '../../schemas/errors.ts'
 import { anyValue, ascending, descending, encode, keyValues, logs, type Message, type Order, sdkCall, span, traces } from './otlp-bodies.ts'
 
@@ -256,4 +258,30 @@ test('metrics are counted, not kept', () => {
   const message = { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] }
   for (const decoded of [json('metrics', message), protobuf('metrics', encode('Metrics', message, descending))])
     assert.deepEqual([decoded.points, decoded.records.length], [6, 0])
+})
+
+test('JSON in a text is read up to 64 levels, wherever brackets stand', () => {
+  const nested = fc.tuple(fc.integer({ min: 60, max: 68 }), fc.string({ unit: fc.constantFrom(...'[{]}\\"a'), maxLength: 90 }))
+  fc.assert(
+    fc.property(nested, ([depth, inner]) => {
+      const text = `${'['.repeat(depth)}${JSON.stringify(inner)}${']'.repeat(depth)}`
+      assert.deepEqual(jsonInText(text), depth <= jsonDepthMax ? JSON.parse(text) : text)
+    }),
+  )
+})
+
+test('a text is what its bytes say, however often it and others came before', () => {
+  const read = createIntern()
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: fc.constantFrom(...'abé\u0000'), maxLength: 9 }), { maxLength: 60 }), (texts) => {
+      const bytes = Buffer.from(texts.join(''))
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      let at = 0
+      for (const text of texts) {
+        const end = at + Buffer.byteLength(text)
+        assert.equal(read(bytes, view, at, end), text)
+        at = end
+      }
+    }),
+  )
 })

@@ -15,8 +15,8 @@ const pattern = (id: string, literals: readonly string[], verify?: string): Patt
   positions: ['result'],
   ...(verify === undefined ? {} : { verify }),
 })
-const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c', ' ', 'é', '日', '本', SKIPPED), maxLength: 60 })
-const literal = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '日', '本', '語'), minLength: 1, maxLength: 4 })
+const letters = fc.string({ unit: fc.constantFrom('a', 'b', 'c', 'A', ' ', 'é', '日', '本', SKIPPED), maxLength: 60 })
+const literal = fc.string({ unit: fc.constantFrom('a', 'b', 'c', '日', '本', '語'), minLength: 1, maxLength: 5 })
 
 describe('automaton', () => {
   it('finds every occurrence of every literal that a plain search finds, and no other', () => {
@@ -28,7 +28,7 @@ describe('automaton', () => {
         const expected: string[] = []
         // Skipped characters are not there for the search; an end is where the last letter stands in the original.
         const places = [...text].flatMap((char, at) => (char === SKIPPED ? [] : [at + 1]))
-        const plain = text.replaceAll(SKIPPED, '')
+        const plain = text.replaceAll(SKIPPED, '').toLowerCase()
         for (const [index, one] of literals.entries())
           for (let at = plain.indexOf(one); at >= 0; at = plain.indexOf(one, at + 1))
             expected.push(`${index}@${places[at + one.length - 1]}`)
@@ -95,9 +95,9 @@ describe('fold', () => {
       fc.property(
         fc.string({ unit: fc.constantFrom('A', 'é', 'Ｂ', '𝐚', '😀', '\ud835', '\udc1a', '\u200b', '日'), maxLength: 60 }),
         (text) => {
-          const units = new Uint16Array(text.length + 3)
-          foldInto(text, units)
-          assert.equal(String.fromCharCode(...units.subarray(0, text.length)), fold(text))
+          const { units, length, ascii } = foldInto(text, new Uint16Array(text.length + 3))
+          const folded = String.fromCharCode(...units.subarray(0, length))
+          assert.equal(ascii ? folded.toLowerCase() : folded, fold(text))
         },
       ),
     )
@@ -151,6 +151,50 @@ describe('disguised texts', () => {
     for (const before of [3_900, 3_970, 3_985, 3_995, 4_000, 4_030, 9_000])
       for (const inner of ['vtaber', 'i g n o r e  a l l'])
         assert.equal(disguisedIn(`${'lorem ipsum '.repeat(800).slice(0, before)} ${inner} amen`).length, 1, `${inner} after ${before}`)
+  })
+  it('are seen wherever a look without gates sees them', () => {
+    const pieces = [
+      'a ',
+      'S ',
+      '1.',
+      'q  ',
+      'Z_',
+      '7 ',
+      'é ',
+      'ab',
+      'n3w ',
+      'th1s ',
+      '12T05,',
+      'word ',
+      'S Y S',
+      ' t 3 m',
+      '@',
+      '2',
+      ' ',
+      '·',
+      '\n',
+    ]
+    const isSpaced = (text: string): boolean =>
+      /(?:[\p{L}\p{N}][ ._·-]{1,2}){8}/u.test(text) &&
+      (/ {2}/.test(text) || /(?<=(?:^|[^\p{L}\p{N}])[\p{L}\p{N}])[ ._·-](?=[\p{L}\p{N}](?:[^\p{L}\p{N}]|$))/u.test(text))
+    const isLeet = (text: string): boolean => {
+      const words = text.match(/[\p{L}\p{N}@$]{3,}/gu) ?? []
+      const mixed = words.filter((word) => word.length < 16 && /[013457@$]/.test(word) && /\p{L}/u.test(word))
+      return words.length >= 4 && mixed.length * 2 >= words.length
+    }
+    let [spaced, leet] = [0, 0]
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...pieces), { minLength: 6, maxLength: 40 }), fc.nat(2), (some, longer) => {
+        const text = `${'lorem ipsum '.repeat(longer * 333)}${some.join('')}`.padEnd(12, '.')
+        const layers = disguisedIn(text).map(({ layer }) => layer)
+        assert.equal(layers.includes('spaced'), isSpaced(text), text)
+        assert.equal(layers.includes('leet'), isLeet(text.slice(0, 4_000)), text)
+        spaced += isSpaced(text) ? 1 : 0
+        leet += isLeet(text.slice(0, 4_000)) ? 1 : 0
+      }),
+      { numRuns: 3_000 },
+    )
+    assert.ok(spaced > 30 && leet > 100, `${spaced} ${leet}`)
   })
   it('are not seen in ordinary prose, code, hashes and addresses', () => {
     for (const text of [

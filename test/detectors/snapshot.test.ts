@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
 import { createMemory, type Frozen, type MemoryState } from '../../detectors/memory.ts'
-import { type EngineState, heldPieces, memoryPieces, stateOf } from '../../detectors/snapshot.ts'
+import { type EngineState, snapshotPieces, stateOf } from '../../detectors/snapshot.ts'
 import type { AnyDetector } from '../../schemas/detector.ts'
 
 const keep = <V>(young: readonly (readonly [string, V])[], old: readonly (readonly [string, V])[] = [], evicted = 0) => ({
@@ -66,7 +66,7 @@ const frozen = (memory: MemoryState): Frozen => ({
   ),
   onChange: () => undefined,
 })
-const piecesOf = (from: EngineState) => [...heldPieces(from), ...memoryPieces(frozen(from.memory))]
+const piecesOf = (from: EngineState) => [...snapshotPieces(from, frozen(from.memory))]
 const there = (from: EngineState) => stateOf(Buffer.concat(piecesOf(from)))
 
 it('comes back equal, in the same order, whatever the keys are', () => {
@@ -97,6 +97,13 @@ it('no piece is large, however much there is', () => {
 const remembering = (id: string): AnyDetector =>
   ({ id, memory: { version: 1, keysMax: 12, ttlMs: 60_000, initial: () => ({ seen: [] as number[] }) } }) as never
 const detectors = ['one', 'two'].map(remembering)
+const nothingElse = (): EngineState => ({
+  memory: new Map(),
+  threads: { byEvidence: keep([]), byActor: keep([]) },
+  recent: keep([]),
+  alerts: keep([]),
+  said: keep([]),
+})
 
 it('what goes on while the pieces are taken changes nothing in them', () => {
   const act = fc.record({ who: fc.nat({ max: 1 }), key: fc.nat({ max: 20 }), time: fc.nat({ max: 100_000 }), pieces: fc.nat({ max: 2 }) })
@@ -109,8 +116,8 @@ it('what goes on while the pieces are taken changes nothing in them', () => {
         ;(value as { seen: number[] }).seen.push(time)
       }
       before.forEach(use)
-      const still = Buffer.concat([...memoryPieces(memory.freeze())])
-      const rest = memoryPieces(memory.freeze())
+      const still = Buffer.concat([...snapshotPieces(nothingElse(), memory.freeze())])
+      const rest = snapshotPieces(nothingElse(), memory.freeze())
       const pieces: Uint8Array[] = []
       for (const one of after) {
         use(one)
@@ -120,6 +127,43 @@ it('what goes on while the pieces are taken changes nothing in them', () => {
         }
       }
       assert.deepEqual(stateOf(Buffer.concat([...pieces, ...rest])).memory, stateOf(still).memory)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+it('threads and what was seen go on while the pieces are taken, and the snapshot stays at its moment', () => {
+  const from = state()
+  const pieces = snapshotPieces(from, frozen(from.memory))
+  const first = pieces.next()
+  const known = from.threads.byEvidence.young.get('a')
+  if (known) known.last = 99n
+  from.threads.byEvidence.young.delete('b')
+  from.threads.byActor.young.set('new', thread('thr_3'))
+  from.recent.young.set('later', true)
+  from.recent.old = from.recent.young
+  from.said.young.clear()
+  assert.deepEqual(stateOf(Buffer.concat([...(first.done ? [] : [first.value]), ...pieces])), state())
+})
+
+it('what is looked up by the spot of a scope is what a search for its key finds', () => {
+  const act = fc.record({ who: fc.nat({ max: 1 }), key: fc.nat({ max: 20 }), time: fc.nat({ max: 200_000 }) })
+  fc.assert(
+    fc.property(fc.array(act, { maxLength: 120 }), (acts) => {
+      const [memory, plain] = [createMemory(detectors), createMemory(detectors)]
+      for (const { who, key, time: ms } of acts) {
+        const detector = detectors[who] as AnyDetector
+        const time = BigInt(ms) * 1_000_000n
+        const values = [
+          memory.recallAt(detector, memory.spotOf('actor', 't', `k${key}`), time)[0],
+          plain.recall(detector, [`t\0k${key}`], time)[0],
+        ] as { seen: number[] }[]
+        assert.deepEqual(values[0], values[1])
+        for (const { seen } of values) seen.push(ms)
+      }
+      const written = (from: typeof memory) => stateOf(Buffer.concat([...snapshotPieces(nothingElse(), from.freeze())])).memory
+      assert.deepEqual(written(memory), written(plain))
+      assert.deepEqual(memory.evicted(), plain.evicted())
     }),
     { numRuns: 500 },
   )

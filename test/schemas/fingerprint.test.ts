@@ -4,23 +4,28 @@ import { test } from 'node:test'
 import { deflateSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import {
+  type FingerprintKey,
   type Fingerprints,
   fingerprintContent,
   fingerprintKey,
   fingerprintText,
   flatten,
-  mayShare,
-  mostTelling,
-  overlap,
-  overlapWithin,
+  plainContent,
+  plainText,
+  plainToKeyed,
   unflatten,
+  workerKey,
 } from '../../schemas/fingerprint.ts'
+import { keyed, shingleFrom } from '../../schemas/fingerprint-shingles.ts'
+import { readText } from '../../schemas/fingerprint-tokens.ts'
 import { hashId } from '../../schemas/ids.ts'
 import { unwrap } from '../../schemas/unwrap.ts'
 
 const keyOf = (name: string) => fingerprintKey((text) => hashId(name, text).slice(0, 16))
 const key = keyOf('acme')
 const print = (text: string): Fingerprints => fingerprintText(text, key)
+const common = (a: readonly number[], b: readonly number[]): number => a.filter((each) => b.includes(each)).length
+const overlap = (a: Fingerprints, b: Fingerprints) => ({ tokens: common(a.tokens, b.tokens), shingles: common(a.shingles, b.shingles) })
 
 test('content of a private source is found in a longer argument', () => {
   const pairs: readonly (readonly [string, string, number, number])[] = [
@@ -143,7 +148,6 @@ test('numbers are whole, below 2^52, ascending, bounded, and survive being one l
       for (const [at, each] of numbers.entries())
         assert.ok(Number.isSafeInteger(each) && each >= 0 && each < 2 ** 52 && (at === 0 || each > (numbers[at - 1] as number)))
       assert.deepEqual(unflatten(numbers.toReversed()), prints)
-      assert.deepEqual(mostTelling(prints, 4), numbers.slice(0, 4))
       assert.deepEqual(overlap(prints, prints), { tokens: prints.tokens.length, shingles: prints.shingles.length })
     }),
   )
@@ -219,31 +223,111 @@ test('hostile repetition costs steps in proportion to its length', () => {
   }
 })
 
-test('few among many: the same count whichever way it is taken, and no list that shares enough is passed over', () => {
-  const numbers = fc.uniqueArray(
-    fc.oneof(
-      fc.nat(60),
-      fc.nat(2 ** 31),
-      fc.nat(60).map((n) => 2 ** 51 + n),
-      fc.nat(2 ** 31).map((n) => 2 ** 51 + n * 65_537),
-    ),
-    {
-      maxLength: 80,
-    },
-  )
+/** Folding as a sentence says it: small letters and digits stay, all else is one blank, and none at either end. */
+const folded = (text: string): string =>
+  [...text.normalize('NFKC').toLowerCase()]
+    .map((each) => (/[a-z0-9]/.test(each) || (each.codePointAt(0) ?? 0) > 191 ? each : ' '))
+    .join('')
+    .replace(/ +/g, ' ')
+    .replace(/^ | $/g, '')
+
+/** Winnowing as its inventors wrote it down: every shingle from the start, of every window the last of the smallest. */
+function shinglesSlowly(text: string, by: FingerprintKey): number[] {
+  const codes = Array.from({ length: folded(text).length }, (_, at) => folded(text).charCodeAt(at))
+  const hash = (at: number, base: number) => codes.slice(at, at + 20).reduce((sum, code) => (Math.imul(sum, base) + code) | 0, 0)
+  const count = codes.length - 19
+  if (count < 1 || (count < 16 && codes.filter((code) => code >= 97).length < 8)) return []
+  const all = Array.from({ length: count }, (_, at) => {
+    const first = hash(at, (by.low | 1) ^ 0x6b43a9b4)
+    let rank = first ^ by.high
+    rank = Math.imul(rank ^ (rank >>> 16), 0x85ebca6b)
+    rank = Math.imul(rank ^ (rank >>> 13), 0xc2b2ae35)
+    return { rank: rank ^ (rank >>> 16), number: shingleFrom + keyed(by, first, hash(at, (by.high | 1) ^ 0x2545f49c)) }
+  })
+  const kept = new Set<number>()
+  for (let at = 0; at + Math.min(16, count) <= count; at += 1) {
+    const window = all.slice(at, at + 16)
+    const least = Math.min(...window.map(({ rank }) => rank))
+    kept.add(window.findLast(({ rank }) => rank === least)?.number as number)
+  }
+  return [...kept].sort((a, b) => a - b)
+}
+
+const piece = fc.oneof(
+  fc.string({ maxLength: 12 }),
+  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.constantFrom(...words),
+  fc.constantFrom(
+    ' ',
+    '  ',
+    '\n',
+    '.',
+    '/',
+    '@',
+    'é',
+    '\u2028',
+    '\u00a0',
+    'İ',
+    'ΑΣ',
+    '１２３４５６７',
+    '987654',
+    'a1b2c3d4e5',
+    'x@y.example',
+    'abcdefghijklmnopqrstuvwxyz12',
+  ),
+)
+const mixed = fc.array(piece, { maxLength: 60 }).map((parts) => parts.join(''))
+
+test('a text is folded and winnowed as the slow way does it', () => {
   fc.assert(
-    fc.property(numbers, fc.array(numbers, { maxLength: 5 }), (few, lists) => {
-      const sought = unflatten(few)
-      const flats = lists.map((list) => flatten(unflatten(list)))
-      const may = mayShare(sought, flats)
-      assert.deepEqual(mayShare(sought, flats), may, 'nothing is left behind')
-      for (const [at, flat] of flats.entries()) {
-        const shared = overlap(unflatten(flat), sought)
-        assert.deepEqual(overlapWithin(flat, sought), shared)
-        if (shared.tokens > 0 || shared.shingles > 1) assert.ok(may[at])
-      }
+    fc.property(mixed, (text) => {
+      const { codes, length } = readText(text, () => {})
+      assert.equal(String.fromCharCode(...codes.subarray(0, length)), folded(text))
+      assert.deepEqual(print(text).shingles, shinglesSlowly(text, key))
     }),
   )
-  const alone = unflatten([2 ** 51 + 5, 2 ** 51 + 9])
-  assert.deepEqual(mayShare(alone, [[2 ** 51 + 5], [2 ** 51 + 5, 2 ** 51 + 9], [], [7]]), [false, true, false, false])
+})
+
+test('a word is the same token by itself and in any text', () => {
+  const tokensOf = (text: string): string[] => {
+    const tokens: string[] = []
+    readText(text, (token) => tokens.push(token))
+    return tokens
+  }
+  // Without what joins words to one number.
+  const word = fc.oneof(
+    fc.stringMatching(/^[A-Za-z0-9@./*_#~-]{0,40}$/),
+    fc.stringMatching(/^[a-z0-9]{4,8}$/),
+    fc.constantFrom('id-00123456', 'anna@mail.example', '2026-01-01T00', '5551234567', `${'x'.repeat(250)}123456`, 'ÄÖ123456', 'kΣ98765x'),
+  )
+  const between = fc.constantFrom(' ', '\n', '"', '<', '|', ';', '=', '&', '\\', '\u2028', ' – ')
+  fc.assert(
+    fc.property(fc.array(fc.tuple(word, between), { maxLength: 20 }), (parts) => {
+      assert.deepEqual(
+        tokensOf(parts.flat().join('')),
+        parts.flatMap(([each]) => tokensOf(each)),
+      )
+    }),
+  )
+  for (let code = 128; code < 0x10000; code += 1) {
+    const parts = /[\s"'`<>(){}[\]|,;:=?&\\!]/.test(String.fromCharCode(code).normalize('NFKC'))
+    assert.equal(tokensOf(`ab12345cde${String.fromCharCode(code)}zz9876541x`).length > 2, parts, String(code))
+  }
+})
+
+test('plain prints are the keyed ones without the key: the same choice, however many may be chosen', () => {
+  fc.assert(
+    fc.property(mixed, mixed, fc.integer({ min: 513, max: 600 }), fc.boolean(), (one, other, countMax, long) => {
+      const text = long ? `${one}${prose(one.length, 9_000)}${other}` : one
+      const toKeyed = plainToKeyed(text)
+      const expected = flatten(fingerprintText(text, workerKey)).slice(0, countMax)
+      const chosen = new Set(Array.from(plainText(text, countMax), (each) => toKeyed.get(each) as number))
+      assert.deepEqual(
+        [...chosen].sort((a, b) => a - b),
+        expected,
+      )
+      assert.deepEqual(new Set(plainContent({ text: [text] }, countMax)), new Set(plainContent([text], countMax)))
+    }),
+    { numRuns: 60 },
+  )
 })
