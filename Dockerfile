@@ -31,7 +31,9 @@ COPY demo ./demo
 COPY commands ./commands
 COPY deploy/demo ./deploy/demo
 COPY --from=page /app/dashboards/dist ./dashboards/dist
+# One thread of V8's beside the one that works: four of them would compete with it for the cores of a small container.
 ENV NODE_ENV=production \
+    NODE_OPTIONS=--v8-pool-size=1 \
     LAPWING_DATA_DIR=/data
 # Code belongs to root and is only read; what is written goes to /data and /tmp.
 USER 1000:1000

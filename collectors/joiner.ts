@@ -44,7 +44,7 @@ export function createJoiner({ nodesMax = 50_000, ttlMs = 600_000, now = Date.no
     const found = find(graph, node)
     if (found) joined[found.reason] += 1
     else calls += 1
-    const call = found?.call ?? { id: hashId('call', event.eventId), nodes: new Set<Node>(), count: 0, into: undefined, known: {} }
+    const call = found?.call ?? { id: hashId('call', event.eventId), nodes: [], count: 0, into: undefined, known: {} }
     attach(call, node)
     if (found?.reason === 'parent' && unite(call, firstOf(graph, graph.downward(node), node))) merged += 1
     return call
@@ -81,7 +81,7 @@ function createUnnamed(): (event: McpEvent) => boolean {
  * retries, or requests grafted onto one trace parent.
  */
 function admits(graph: Graph, call: Call, node: Node): boolean {
-  if (call.nodes.size >= observationsMax) return false
+  if (call.nodes.length >= observationsMax) return false
   for (const other of call.nodes) if (other.role === node.role && !graph.isAbove(other, node) && !graph.isAbove(node, other)) return false
   return true
 }
@@ -156,13 +156,13 @@ function nearest(node: Node, candidates: Iterable<Node>, fits: (other: Node) => 
 
 /** A late span between two calls shows that they are one; not where both have the same part, which would swallow a neighbour. */
 function unite(call: Call, other: Call | undefined): boolean {
-  if (!other || other === call || call.nodes.size + other.nodes.size > observationsMax) return false
+  if (!other || other === call || call.nodes.length + other.nodes.length > observationsMax) return false
   for (const node of other.nodes) if (hasRole(call, node)) return false
-  for (const node of other.nodes) call.nodes.add(node)
+  call.nodes.push(...other.nodes)
   call.count += other.count
   call.known = { ...other.known, ...call.known }
   other.into = call
-  other.nodes.clear()
+  other.nodes.length = 0
   return true
 }
 

@@ -1,10 +1,11 @@
 /**
  * The state of an engine as bytes and back: in pieces of bounded size, so that whoever saves it can let others work between two.
- * What is flat is copied at once; each memory of a detector is written before it changes, or in its turn.
+ * What is flat is copied at once; a memory of a detector when it is about to change, or written in its turn.
  */
 import v8 from 'node:v8'
 import type { KeepState } from './keep.ts'
 import type { Frozen, MemoryState } from './memory.ts'
+import { plainCopy } from './plain-copy.ts'
 import type { ThreadsState } from './threads.ts'
 
 export type EngineState = {
@@ -17,18 +18,23 @@ export type EngineState = {
 
 const pieceBytes = 128 * 1024
 const entriesMax = 4_096
-const firstEntries = 16
+const firstEntries = 1
 
 /** `version`: of a detector's memory, whose id the name then is. */
 type Opening = Readonly<{ name: string; version?: number; evicted: number }>
 /** `values` are left out where all are true, and are places among the shared objects where `fresh` says which of them are new. */
 type Entries = Readonly<{ old: boolean; keys: readonly string[]; values?: readonly unknown[]; fresh?: readonly unknown[] }>
 
+const lengthBytes = 4
+
+/** Its length, then what `v8.serialize` would give: written behind the place of the length, for copies of large pieces are dear. */
 const framed = (piece: Opening | Entries): Uint8Array => {
-  const bytes = v8.serialize(piece)
-  const frame = Buffer.allocUnsafe(4 + bytes.length)
-  frame.writeUInt32LE(bytes.length)
-  bytes.copy(frame, 4)
+  const serializer = new v8.DefaultSerializer()
+  serializer.writeRawBytes(Buffer.alloc(lengthBytes))
+  serializer.writeHeader()
+  serializer.writeValue(piece)
+  const frame = serializer.releaseBuffer()
+  frame.writeUInt32LE(frame.length - lengthBytes)
   return frame
 }
 
@@ -114,23 +120,26 @@ function* dueOf(slots: Slots, due: number): Generator<readonly [string, unknown]
   }
 }
 
+type Early = Readonly<{ old: boolean; entry: readonly [string, unknown] }>
+
 /** The memories as they were when they were frozen, whatever happens between two pieces. */
 function memoryPieces({ parts, onChange }: Frozen): Generator<Uint8Array> {
-  const early = new Map<string, Uint8Array[]>()
+  const early = new Map<string, Early[]>()
   onChange((id, key, slot) => {
     const { due, value, last } = slot
     slot.due = 0
-    const piece = framed({ old: due !== youngDue, keys: [key], values: [{ value, last }] })
+    const one: Early = { old: due !== youngDue, entry: [key, { value: plainCopy(value), last }] }
     const known = early.get(id)
-    if (known) known.push(piece)
-    else early.set(id, [piece])
+    if (known) known.push(one)
+    else early.set(id, [one])
   })
+  /** Those of which a copy was taken: none is due any more. */
+  const taken = (id: string, old: boolean) => (early.get(id) ?? []).filter((one) => one.old === old).map(({ entry }) => entry)
   return (function* () {
     for (const { id, version, evicted, slots } of parts) {
       yield framed({ name: id, version, evicted })
-      yield* sized(dueOf(slots, youngDue), false)
-      yield* sized(dueOf(slots, youngDue + 1), true)
-      yield* early.get(id) ?? []
+      for (const old of [false, true]) yield* sized(dueOf(slots, old ? youngDue + 1 : youngDue), old)
+      for (const old of [false, true]) yield* sized(taken(id, old), old)
       early.delete(id)
     }
     onChange(undefined)
@@ -153,11 +162,11 @@ export function stateOf(snapshot: Uint8Array): EngineState {
   const keeps = new Map<string, KeepState<unknown>>()
   const shared: unknown[] = []
   let open: KeepState<unknown> | undefined
-  for (let at = 0; at + 4 <= bytes.length; ) {
+  for (let at = 0; at + lengthBytes <= bytes.length; ) {
     const length = bytes.readUInt32LE(at)
     // A copy: flat arrays of a memory come back as views of these bytes, and whoever owns the memory writes to them.
-    const piece = v8.deserialize(Buffer.from(bytes.subarray(at + 4, at + 4 + length))) as Opening | Entries
-    at += 4 + length
+    const piece = v8.deserialize(Buffer.from(bytes.subarray(at + lengthBytes, at + lengthBytes + length))) as Opening | Entries
+    at += lengthBytes + length
     if ('name' in piece) {
       open = { young: new Map(), old: new Map(), evicted: piece.evicted }
       if (piece.version === undefined) keeps.set(piece.name, open)

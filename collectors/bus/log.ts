@@ -14,6 +14,7 @@ import { Fault } from '../../schemas/errors.ts'
 import { defaultRetryMs } from './deliver.ts'
 import { framedBytes, unframe } from './frame.ts'
 import { type Chunk, consumeLog, type LogSource } from './log-consume.ts'
+import type { GroupOffset } from './log-messages.ts'
 import { createLanes } from './log-parts.ts'
 import { createRoom } from './log-room.ts'
 import { type LogThread, startThread } from './log-thread.ts'
@@ -99,6 +100,19 @@ async function readDisk(thread: LogThread, part: PartId, from: number, end: numb
   return { records, damaged, next, lost }
 }
 
+/** How far each group has come in each partition. */
+function createGroups(offsets: readonly GroupOffset[]) {
+  const nexts = new Map<string, Map<string, number>>()
+  /** Answers how far the last of them has come. */
+  const moved = (group: string, part: string, next: number): number => {
+    const ofPart = nexts.get(part) ?? new Map<string, number>()
+    nexts.set(part, ofPart.set(group, next))
+    return Math.min(...ofPart.values())
+  }
+  for (const { group, part, next } of offsets) moved(group, part, next)
+  return { moved, next: (group: string, part: string) => nexts.get(part)?.get(group) }
+}
+
 /** Who reads what: a topic of a group has one reader, or a partition would have two batches in flight. */
 function createReaders(open: (topics: readonly Topic[], group: string, handler: Handler, epoch: number) => Promise<Running>) {
   const taken = new Set<string>()
@@ -172,7 +186,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
   const tail = createTail(tailBytesMax)
   const room = createRoom({ thread, bytesMax, keepMs, now, failed: life.fail })
   const writer = createWriter({ thread, lanes, tail, now, failed: life.fail, wrote: room.added })
-  const committed = new Map(thread.opened.offsets.map(({ group, part, next }) => [JSON.stringify([group, part]), next]))
+  const groups = createGroups(thread.opened.offsets)
   let diskReads = 0
 
   async function publish(topic: Topic, given: readonly Rec[]): Promise<readonly Position[]> {
@@ -193,7 +207,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
     ...{ publish, seal, now, grown: lanes.grown },
     start: (part) => lanes.get(part).start,
     end: (part) => lanes.get(part).end,
-    committed: (group, part) => committed.get(JSON.stringify([group, part])),
+    committed: (group, part) => groups.next(group, part),
     async read(part, from) {
       const near = tail.read(part, from, batchRecordsMax, batchBytesMax)
       if (near) return { records: near, damaged: [], next: from + near.length, lost: 0 }
@@ -208,7 +222,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
     async commit(group, nexts) {
       life.check()
       await writer.commit(group, nexts)
-      for (const { part, next } of nexts) committed.set(JSON.stringify([group, part]), next)
+      for (const { part, next } of nexts) tail.handled(part, groups.moved(group, part, next))
     },
   }
   const readers = createReaders((asked, group, handler, epoch) =>

@@ -9,26 +9,32 @@ const fanMax = 128
 const hopsMax = 32
 const visitsMax = 64
 
+/** Nearly every key has one node, and a set of one is larger than the node itself. */
 function createIndex() {
-  const sets = new Map<string, Set<Node>>()
+  const under = new Map<string, Node | Set<Node>>()
   return {
     add(key: string, node: Node): void {
-      const set = sets.get(key)
-      if (!set) {
-        sets.set(key, new Set([node]))
-        return
+      const before = under.get(key)
+      if (before === undefined) under.set(key, node)
+      else if (!(before instanceof Set)) under.set(key, new Set([before, node]))
+      else {
+        before.add(node)
+        const oldest = before.size > fanMax ? before.values().next().value : undefined
+        if (oldest) before.delete(oldest)
       }
-      set.add(node)
-      const oldest = set.size > fanMax ? set.values().next().value : undefined
-      if (oldest) set.delete(oldest)
     },
     remove(key: string, node: Node): void {
-      const set = sets.get(key)
-      if (set?.delete(node) && set.size === 0) sets.delete(key)
+      const before = under.get(key)
+      if (before === node) under.delete(key)
+      else if (before instanceof Set && before.delete(node) && before.size === 0) under.delete(key)
     },
-    get: (key: string): Iterable<Node> => sets.get(key) ?? [],
+    get: (key: string): Iterable<Node> => {
+      const found = under.get(key)
+      return found === undefined ? nobody : found instanceof Set ? found : [found]
+    },
   }
 }
+const nobody: readonly Node[] = []
 
 type Nodes = ReadonlyMap<string, Node>
 
@@ -70,7 +76,7 @@ export function createGraph({ nodesMax, ttlMs }: GraphLimits) {
   function evict(node: Node): void {
     nodes.delete(node.key)
     for (const [index, key] of indexes(node)) index.remove(key, node)
-    if (node.call) currentCall(node.call).nodes.delete(node)
+    if (node.call) leave(currentCall(node.call), node)
     evicted += 1
   }
   function trim(now: number): void {
@@ -135,8 +141,13 @@ export function createGraph({ nodesMax, ttlMs }: GraphLimits) {
   }
 }
 
+function leave({ nodes }: Call, node: Node): void {
+  const at = nodes.indexOf(node)
+  if (at >= 0) nodes.splice(at, 1)
+}
+
 export function attach(call: Call, node: Node): void {
-  call.nodes.add(node)
+  call.nodes.push(node)
   call.count += 1
   node.call = call
   node.number = call.count

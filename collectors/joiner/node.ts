@@ -27,7 +27,8 @@ export type Known = { -readonly [K in Shared]?: McpEvent[K] | undefined }
 /** What its observations know together. `into` is set when two turned out to be one. */
 export type Call = {
   readonly id: string
-  readonly nodes: Set<Node>
+  /** A few: see `observationsMax`. */
+  readonly nodes: Node[]
   count: number
   into: Call | undefined
   known: Known

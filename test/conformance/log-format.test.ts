@@ -29,29 +29,35 @@ it('framing: what goes in comes out; whatever bit flips, only the records it tou
 })
 
 it('the tail always holds an unbroken run up to the newest record, within its bound', () => {
-  const property = fc.property(fc.array(fc.record({ part: fc.nat(2), size: fc.nat(3000) }), { maxLength: 60 }), (additions) => {
-    const tail = createTail(10_000)
-    const ends = new Map<number, number>()
-    for (const { part, size } of additions) {
-      const end = ends.get(part) ?? 0
-      tail.add(String(part), [
-        { key: '', bytes: new Uint8Array(size), offset: BigInt(end) },
-        { key: '', bytes: new Uint8Array(0), offset: BigInt(end + 1) },
-      ])
-      ends.set(part, end + 2)
-      assert.ok(tail.bytes <= 10_000)
-    }
-    for (const [part, end] of ends) {
-      for (let from = 0; from < end; from += 1) {
-        const offsets = tail.read(String(part), from, 1000, 1e9)?.map(({ offset }) => Number(offset))
-        if (offsets)
-          assert.deepEqual(
-            offsets,
-            Array.from({ length: end - from }, (_, i) => from + i),
-          )
+  const property = fc.property(
+    fc.array(fc.record({ part: fc.nat(2), size: fc.nat(3000), handled: fc.nat(3) }), { maxLength: 60 }),
+    (additions) => {
+      const tail = createTail(10_000)
+      const ends = new Map<number, number>()
+      for (const { part, size, handled } of additions) {
+        const end = ends.get(part) ?? 0
+        tail.add(String(part), [
+          { key: '', bytes: new Uint8Array(size), offset: BigInt(end) },
+          { key: '', bytes: new Uint8Array(0), offset: BigInt(end + 1) },
+        ])
+        ends.set(part, end + 2)
+        if (handled > 0) tail.handled(String(part), end + handled - 1)
+        assert.ok(tail.bytes <= 10_000)
       }
-    }
-  })
+      for (const [part, end] of ends) {
+        for (let from = 0; from < end; from += 1) {
+          const offsets = tail.read(String(part), from, 1000, 1e9)?.map(({ offset }) => Number(offset))
+          if (offsets)
+            assert.deepEqual(
+              offsets,
+              Array.from({ length: end - from }, (_, i) => from + i),
+            )
+        }
+        tail.handled(String(part), end)
+      }
+      assert.equal(tail.bytes, 0, 'nothing is kept that all have handled')
+    },
+  )
   fc.assert(property, { numRuns: 200 })
 })
 

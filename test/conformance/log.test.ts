@@ -10,7 +10,7 @@ import type { Part, StoredRec } from '../../schemas/bus.ts'
 import { partId, topics } from '../../schemas/bus.ts'
 import { Fault } from '../../schemas/errors.ts'
 import { busConformance } from './bus.ts'
-import { numbered, onPurpose, rec, remember, temporaryDir, textOf, until } from './bus-tools.ts'
+import { numbered, numbers, onPurpose, rec, remember, sorted, temporaryDir, textOf, until } from './bus-tools.ts'
 import { mebibyte, open, readAll } from './log-tools.ts'
 
 const timeout = 20_000
@@ -207,6 +207,28 @@ it('who keeps up gets the value by reference without touching the disk; who is b
   assert.equal(far[0]?.value, undefined)
   assert.equal(textOf(far[0] as StoredRec), 'text')
   assert.ok(log.counts().diskReads > 0)
+})
+
+it('what every group has handled is kept in memory no longer, and is still there for who comes later', { timeout }, async () => {
+  await using dir = await temporaryDir()
+  await using log = await open(dir.path)
+  let slow = 0
+  let release: () => void = () => undefined
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const batch = async (_: Part, some: readonly StoredRec[]) => {
+    await held
+    slow += some.length
+  }
+  await log.consume(['mcp.events'], 'fast', { batch: async () => undefined })
+  await log.consume(['mcp.events'], 'slow', { batch })
+  for (let i = 0; i < 20; i += 1) await log.publish('mcp.events', [rec(`key ${i}`, String(i))])
+  assert.ok(log.counts().tailBytes > 0)
+  release()
+  await until(() => slow === 20 && log.counts().tailBytes === 0)
+  assert.deepEqual([log.counts().tailEvicted, log.counts().diskReads], [0, 0])
+  assert.deepEqual(sorted(await readAll(log, 'late')), numbers(20))
 })
 
 it('trimming spares the young, and a row of which one record is not handled', { timeout }, async () => {

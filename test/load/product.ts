@@ -12,7 +12,11 @@ export type Product = AsyncDisposable &
 export async function startProduct(): Promise<Product> {
   const dataDir = mkdtempSync(join(tmpdir(), 'lapwing-bench-'))
   const child = fork(new URL('./pipeline-process.ts', import.meta.url), [dataDir], {
-    execArgv: process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`, '--cpu-prof-interval=500'] : [],
+    // As it is started everywhere: see setup.mjs.
+    execArgv: [
+      ...process.execArgv,
+      ...(process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`, '--cpu-prof-interval=500'] : []),
+    ],
   })
   const { promise: gone, reject } = Promise.withResolvers<never>()
   gone.catch(() => {})
