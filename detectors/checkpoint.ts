@@ -1,20 +1,20 @@
 /** Saves an engine's snapshot with the bus positions it is true at; a torn or foreign file is passed over for the one before. */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import v8 from 'node:v8'
 import { crc32 } from 'node:zlib'
 import type { PartId } from '../schemas/bus.ts'
 
 const KEPT_MAX = 3
 const MAGIC = 'LWCP2\n'
-const SLICE_BYTES = 1 << 20
 const HEAD_MAX = 1 << 20
 
 export type Checkpoint = Readonly<{ positions: ReadonlyMap<PartId, bigint>; snapshot: Uint8Array }>
+/** The pieces are taken one after another, as they can be written. */
+export type Saving = Readonly<{ positions: ReadonlyMap<PartId, bigint>; pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array> }>
 export type Checkpoints = Readonly<{
   /** Durable when it resolves: written beside, synced, renamed, and the folder synced. */
-  save: (partition: number, checkpoint: Checkpoint) => Promise<void>
+  save: (partition: number, saving: Saving) => Promise<void>
   /** The newest whole one, or undefined: then replay starts where the group began. */
   load: (partition: number) => Promise<Checkpoint | undefined>
 }>
@@ -30,14 +30,16 @@ function headOf(head: Head): Buffer {
   return Buffer.concat([length, bytes])
 }
 
-/** Slice by slice: a large one must not hold up whatever else this process does. */
-async function sumOf(head: Uint8Array, snapshot: Uint8Array): Promise<string> {
+/** The sum stands before what it is of, and is known last. Nothing is kept: a large state would be in memory twice. */
+async function write(file: FileHandle, head: Uint8Array, pieces: Saving['pieces']): Promise<void> {
   let sum = crc32(head)
-  for (let from = 0; from < snapshot.length; from += SLICE_BYTES) {
-    if (from > 0) await setImmediate()
-    sum = crc32(snapshot.subarray(from, from + SLICE_BYTES), sum)
+  await file.writev([Buffer.from(`${MAGIC}${written(0)}\n`), head])
+  for await (const piece of pieces) {
+    sum = crc32(piece, sum)
+    await file.writeFile(piece)
   }
-  return written(sum)
+  await file.write(Buffer.from(written(sum)), 0, undefined, MAGIC.length)
+  await file.sync()
 }
 
 /** `revision` names what the state depends on (catalogue, state shape): a checkpoint of another revision is not used. */
@@ -50,18 +52,15 @@ export function openCheckpoints(dir: string, revision: string): Checkpoints {
   }
   let ordinal = 0
   let turn: Promise<unknown> = Promise.resolve()
-  const save: Checkpoints['save'] = async (partition, { positions, snapshot }) => {
+  const save: Checkpoints['save'] = async (partition, { positions, pieces }) => {
     await mkdir(dir, { recursive: true, mode: 0o700 })
     const before = await filesOf(partition)
     ordinal = Math.max(ordinal, ...before.map((name) => Number(name.slice(prefix(partition).length, -5)) || 0)) + 1
     const head = headOf({ revision, positions })
-    const sum = await sumOf(head, snapshot)
     const path = join(dir, `${prefix(partition)}${ordinal}.ckpt`)
     const file = await open(`${path}.part`, 'w', 0o600)
     try {
-      await file.writev([Buffer.from(`${MAGIC}${sum}\n`), head])
-      await file.writeFile(snapshot)
-      await file.sync()
+      await write(file, head, pieces)
     } finally {
       await file.close()
     }
@@ -72,8 +71,8 @@ export function openCheckpoints(dir: string, revision: string): Checkpoints {
   }
   return {
     // One after another, so that the newest file holds the newest state.
-    save: (partition, checkpoint) => {
-      const mine = turn.then(() => save(partition, checkpoint))
+    save: (partition, saving) => {
+      const mine = turn.then(() => save(partition, saving))
       turn = mine.catch(() => {})
       return mine
     },

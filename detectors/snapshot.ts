@@ -136,13 +136,17 @@ function memoryPieces({ parts, onChange }: Frozen): Generator<Uint8Array> {
   /** Those of which a copy was taken: none is due any more. */
   const taken = (id: string, old: boolean) => (early.get(id) ?? []).filter((one) => one.old === old).map(({ entry }) => entry)
   return (function* () {
-    for (const { id, version, evicted, slots } of parts) {
-      yield framed({ name: id, version, evicted })
-      for (const old of [false, true]) yield* sized(dueOf(slots, old ? youngDue + 1 : youngDue), old)
-      for (const old of [false, true]) yield* sized(taken(id, old), old)
-      early.delete(id)
+    try {
+      for (const { id, version, evicted, slots } of parts) {
+        yield framed({ name: id, version, evicted })
+        for (const old of [false, true]) yield* sized(dueOf(slots, old ? youngDue + 1 : youngDue), old)
+        for (const old of [false, true]) yield* sized(taken(id, old), old)
+        early.delete(id)
+      }
+    } finally {
+      // Also where the disk gave up half way.
+      onChange(undefined)
     }
-    onChange(undefined)
   })()
 }
 

@@ -67,31 +67,14 @@ async function openSeat({ checkpoints, prepared, onError, checkpointMs = CHECKPO
 }
 
 /** With room for others between pieces: `rest` lets them go on. */
-async function collected(some: Iterable<Uint8Array>, rest: () => Promise<unknown>): Promise<Uint8Array[]> {
-  const pieces: Uint8Array[] = []
+async function* unhurried(pieces: Iterable<Uint8Array>, rest: () => Promise<unknown>): AsyncGenerator<Uint8Array> {
   let from = performance.now()
-  for (const piece of some) {
-    pieces.push(piece)
+  for (const piece of pieces) {
+    yield piece
     if (performance.now() - from < BLOCK_MS) continue
     await rest()
     from = performance.now()
   }
-  return pieces
-}
-
-/** As one, copied a few megabytes at a time. */
-async function joined(pieces: readonly Uint8Array[]): Promise<Uint8Array> {
-  const whole = Buffer.allocUnsafeSlow(pieces.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  let from = performance.now()
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-    if (performance.now() - from < BLOCK_MS) continue
-    await setImmediate()
-    from = performance.now()
-  }
-  return whole
 }
 
 /** Batches and checkpoints of one partition, one after another. */
@@ -111,12 +94,9 @@ function saver({ checkpoints, onError }: WorkerOptions) {
     one.hurried = hurried
     const pieces = one.engine.freeze()
     const positions = new Map(one.positions)
-    const durable = (async () => {
-      // A tenth of the time, so that no alert waits for it; all of it once somebody does.
-      const gently = () => (one.hurried ? setImmediate() : setTimeout(REST_MS))
-      const snapshot = await joined(await collected(pieces, gently))
-      await checkpoints.save(partition, { positions, snapshot })
-    })()
+    // A tenth of the time, so that no alert waits for it; all of it once somebody does.
+    const gently = () => (one.hurried ? setImmediate() : setTimeout(REST_MS))
+    const durable = checkpoints.save(partition, { positions, pieces: unhurried(pieces, gently) })
     one.writing = durable.finally(() => {
       one.writing = undefined
     })

@@ -21,9 +21,10 @@ const pollMs = 200
 const chunksMax = 4_096
 
 export type Snapshot = Readonly<{ positions: ReadonlyMap<PartId, bigint>; snapshot: Uint8Array }>
+export type Saving = Readonly<{ positions: ReadonlyMap<PartId, bigint>; pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array> }>
 export type Snapshots = Readonly<{
   /** Durable when it resolves. */
-  save: (partition: number, snapshot: Snapshot) => Promise<void>
+  save: (partition: number, saving: Saving) => Promise<void>
   /** The newest whole one of this revision, or undefined: then replay starts where the group began. */
   load: (partition: number) => Promise<Snapshot | undefined>
 }>
@@ -129,7 +130,10 @@ export function openSnapshots({ revision, topic, cluster, producer, onFault }: S
     known.set(partition, { slot, counts })
     return snapshot
   }
-  async function save(partition: number, { positions, snapshot }: Snapshot): Promise<void> {
+  async function save(partition: number, { positions, pieces }: Saving): Promise<void> {
+    const taken: Uint8Array[] = []
+    for await (const piece of pieces) taken.push(piece)
+    const snapshot = Buffer.concat(taken)
     if (!known.has(partition)) await load(partition)
     const state = known.get(partition) ?? { slot: 0, counts: [0, 0, 0] }
     const slot = (state.slot + 1) % slots
@@ -167,6 +171,6 @@ export function openSnapshots({ revision, topic, cluster, producer, onFault }: S
   }
   return {
     load: (partition) => inTurn(partition, () => load(partition)),
-    save: (partition, snapshot) => inTurn(partition, () => save(partition, snapshot)),
+    save: (partition, saving) => inTurn(partition, () => save(partition, saving)),
   }
 }

@@ -32,9 +32,9 @@ export function snapshotPromises(brokers: () => readonly string[]): void {
         const snapshot = randomBytes(size)
         await using bus = await openBus(brokers(), prefix)
         const { save } = bus.checkpoints('r1')
-        await save(1, { positions, snapshot })
+        await save(1, { positions, pieces: [snapshot] })
         await using again = await openBus(brokers(), prefix)
-        assert.deepEqual(await again.checkpoints('r1').load(1), { positions, snapshot })
+        assert.deepEqual(await again.checkpoints('r1').load(1), { positions, pieces: [snapshot] })
         assert.equal(await again.checkpoints('r1').load(2), undefined)
         assert.equal(await again.checkpoints('r2').load(1), undefined, 'of another revision')
       }
@@ -46,7 +46,7 @@ export function snapshotPromises(brokers: () => readonly string[]): void {
       let snapshot = Buffer.alloc(0)
       for (let i = 0; i < 5; i += 1) {
         snapshot = Buffer.concat([randomBytes(1_000_000), Buffer.alloc(29_000_000, i)])
-        await checkpoints.save(3, { positions, snapshot })
+        await checkpoints.save(3, { positions, pieces: [snapshot] })
       }
       const loaded = await bus.checkpoints('r1').load(3)
       assert.ok(loaded && Buffer.compare(loaded.snapshot, snapshot) === 0)
@@ -57,10 +57,10 @@ export function snapshotPromises(brokers: () => readonly string[]): void {
       await using bus = await openBus(brokers(), prefix)
       const checkpoints = bus.checkpoints('r1')
       const [older, newer] = [randomBytes(500_000), randomBytes(400_000)]
-      await checkpoints.save(0, { positions, snapshot: older })
+      await checkpoints.save(0, { positions, pieces: [older] })
       await damageLast(brokers(), `${prefix}mcp.checkpoints`, 0)
       assert.deepEqual((await bus.checkpoints('r1').load(0))?.snapshot, older)
-      await checkpoints.save(0, { positions, snapshot: newer })
+      await checkpoints.save(0, { positions, pieces: [newer] })
       assert.deepEqual((await bus.checkpoints('r1').load(0))?.snapshot, newer)
     })
 
@@ -68,7 +68,7 @@ export function snapshotPromises(brokers: () => readonly string[]): void {
       await using bus = await openBus(brokers(), freshPrefix())
       const admin = await openAdmin({ brokers: brokers(), clientId: 'test' })
       const before = (await admin.listGroups()).groups.length
-      await bus.checkpoints('r1').save(0, { positions, snapshot: randomBytes(10) })
+      await bus.checkpoints('r1').save(0, { positions, pieces: [randomBytes(10)] })
       await bus.checkpoints('r1').load(0)
       assert.equal((await admin.listGroups()).groups.length, before)
       await admin.disconnect()
