@@ -24,7 +24,10 @@ export function plainCopy(value: unknown, copies: Map<object, unknown> = new Map
     for (const one of value) copy.add(plainCopy(one, copies))
     return copy
   }
-  if (ArrayBuffer.isView(value) || Object.getPrototypeOf(value) !== Object.prototype) return keep(structuredClone(value))
+  // Of its bytes alone: what it is a view of may be as large as a whole snapshot.
+  if (value instanceof Float64Array || value instanceof Uint16Array) return keep(value.slice())
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return keep(structuredClone(value))
   const copy = keep<Record<string, unknown>>({})
   for (const [key, one] of Object.entries(value)) {
     if (key === '__proto__')

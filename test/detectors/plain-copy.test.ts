@@ -30,7 +30,7 @@ it('gives the same bytes as what it was made of', () => {
     fc.property(plain, (value) => {
       assert.deepEqual(v8.serialize(plainCopy(value)), v8.serialize(value))
     }),
-    { numRuns: 1_000 },
+    { numRuns: 5_000 },
   )
 })
 
