@@ -4,20 +4,11 @@ import { join } from 'node:path'
 import v8 from 'node:v8'
 import { crc32 } from 'node:zlib'
 import type { PartId } from '../schemas/bus.ts'
+import type { Checkpoints, Saving } from '../schemas/checkpoint.ts'
 
 const KEPT_MAX = 3
 const MAGIC = 'LWCP2\n'
 const HEAD_MAX = 1 << 20
-
-export type Checkpoint = Readonly<{ positions: ReadonlyMap<PartId, bigint>; snapshot: Uint8Array }>
-/** The pieces are taken one after another, as they can be written. */
-export type Saving = Readonly<{ positions: ReadonlyMap<PartId, bigint>; pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array> }>
-export type Checkpoints = Readonly<{
-  /** Durable when it resolves: written beside, synced, renamed, and the folder synced. */
-  save: (partition: number, saving: Saving) => Promise<void>
-  /** The newest whole one, or undefined: then replay starts where the group began. */
-  load: (partition: number) => Promise<Checkpoint | undefined>
-}>
 
 type Head = Readonly<{ revision: string; positions: ReadonlyMap<PartId, bigint> }>
 
@@ -52,6 +43,7 @@ export function openCheckpoints(dir: string, revision: string): Checkpoints {
   }
   let ordinal = 0
   let turn: Promise<unknown> = Promise.resolve()
+  /** Written beside, synced, renamed, and the folder synced. */
   const save: Checkpoints['save'] = async (partition, { positions, pieces }) => {
     await mkdir(dir, { recursive: true, mode: 0o700 })
     const before = await filesOf(partition)

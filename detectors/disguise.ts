@@ -1,4 +1,5 @@
 /** Texts that stand inside a text in another spelling: encoded, spaced out, rotated, reversed, with digits for letters. A model reads them all. */
+import { createTextUnits } from '../schemas/text-units.ts'
 import { encodedRuns, unwrap } from '../schemas/unwrap.ts'
 import { createLook } from './content-look.ts'
 
@@ -75,15 +76,7 @@ export function disguisedIn(full: string): Disguised[] {
   }
 }
 
-const scratch = new Uint16Array(16_384)
-const scratchBytes = Buffer.from(scratch.buffer)
-/** For one look: read by nobody after it. A look into an array costs a third of a look into a string. */
-function unitsOf(text: string): Uint16Array {
-  const units = text.length <= scratch.length ? scratch : new Uint16Array(text.length)
-  const bytes = units === scratch ? scratchBytes : Buffer.from(units.buffer)
-  bytes.write(text, 'utf16le')
-  return units
-}
+const unitsOf = createTextUnits()
 
 const rewritten = (text: string, layer: string): string | undefined =>
   unwrap(text, { bytesMax: 4 * LOOK_MAX, layersMax: 1 }).find(({ layers }) => layers.length === 1 && layers[0] === layer)?.text

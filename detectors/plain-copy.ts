@@ -1,4 +1,5 @@
 /** A copy of plain data that later changes do not reach, made several times faster than its bytes would be. */
+import { put } from '../schemas/event.ts'
 
 /** What stands in several places of `value` stands in as many of the copy. What is not plain is left to the platform. */
 export function plainCopy(value: unknown, copies: Map<object, unknown> = new Map()): unknown {
@@ -29,10 +30,6 @@ export function plainCopy(value: unknown, copies: Map<object, unknown> = new Map
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) return keep(structuredClone(value))
   const copy = keep<Record<string, unknown>>({})
-  for (const [key, one] of Object.entries(value)) {
-    if (key === '__proto__')
-      Object.defineProperty(copy, key, { value: plainCopy(one, copies), enumerable: true, configurable: true, writable: true })
-    else copy[key] = plainCopy(one, copies)
-  }
+  for (const [key, one] of Object.entries(value)) put(copy, key, plainCopy(one, copies))
   return copy
 }

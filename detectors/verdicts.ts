@@ -2,7 +2,7 @@
 import type { Alert, Mapping } from '../schemas/alert.ts'
 import type { AnyDetector, Fact, FactOutput, Output, Signal, Subject } from '../schemas/detector.ts'
 import { alertIdOf, hashId } from '../schemas/ids.ts'
-import { remembered } from './remembered.ts'
+import { remembered } from '../schemas/remembered.ts'
 
 const REPEAT_WINDOW_NS = 24n * 3_600_000_000_000n
 const EVENTS_PER_ALERT_MAX = 100

@@ -4,10 +4,10 @@
  */
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { type Bus, type Part, type PartId, partId, type Rec, type Running, type StoredRec } from '../schemas/bus.ts'
+import type { Checkpoints } from '../schemas/checkpoint.ts'
 import { decodeEvent, decodeFact, encodeFact, encodeVerdict, type Verdict } from '../schemas/codec.ts'
 import type { Fact } from '../schemas/detector.ts'
 import type { McpEvent } from '../schemas/event.ts'
-import type { Checkpoints } from './checkpoint.ts'
 import { createEngine, type Engine, type EngineStats, noVerdicts, type Prepared, type Verdicts } from './engine.ts'
 
 const VERDICTS_PER_RECORD_MAX = 500
@@ -135,6 +135,10 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
     return fresh
   }
   const { save, saveAside } = saver(options)
+  /** One checkpoint may be waiting for another’s to be written. */
+  const hurry = () => {
+    for (const one of seats.values()) one.hurried = true
+  }
   const handle = async (part: Part, records: readonly StoredRec[]) => {
     const one = seats.get(part.partition)
     if (!one) return
@@ -168,6 +172,7 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
       }
     },
     revoked: async (parts) => {
+      hurry()
       for (const partition of new Set(parts.map((part) => part.partition))) {
         const one = seats.get(partition)
         if (one) await inTurn(one, () => save(partition, one))
@@ -176,6 +181,7 @@ export async function runWorker(options: WorkerOptions): Promise<Worker> {
     },
   })
   const checkpoint = async () => {
+    hurry()
     for (const [partition, one] of seats) {
       // In turn with the batches, so that the snapshot is true at its positions.
       await inTurn(one, () => save(partition, one))

@@ -1,5 +1,6 @@
 /** Finds what is written in base64, base64url or hex inside a text, and says what it says. */
 import { gunzipSync, inflateSync } from 'node:zlib'
+import { createTextUnits } from './text-units.ts'
 
 export type Layer = 'base64' | 'base64url' | 'hex' | 'percent' | 'gzip' | 'json' | 'html' | 'quoted-printable'
 /** An encoded run of a text and what it says. `layers` has two entries where compressed bytes were inside. */
@@ -81,16 +82,7 @@ function eachStretch(text: string, report: Stretches): void {
   }
 }
 
-const scratchMax = 16 * 1024
-/** Read by nobody after the look at the text that wrote it. Out of an array a character is read in a fraction of the time that a string takes. */
-const scratch = new Uint16Array(scratchMax)
-const scratchBytes = Buffer.from(scratch.buffer)
-function codesOf(text: string): Uint16Array {
-  const codes = text.length <= scratchMax ? scratch : new Uint16Array(text.length)
-  const bytes = codes === scratch ? scratchBytes : Buffer.from(codes.buffer)
-  bytes.write(text, 'utf16le')
-  return codes
-}
+const codesOf = createTextUnits()
 
 /** The last place of `start` to `end` whose character is none of `kinds`; -1 where all are. */
 function lastOutside(codes: Uint16Array, start: number, end: number, kinds: number): number {

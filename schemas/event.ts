@@ -182,3 +182,12 @@ export const resultOf = (event: McpEvent): Json | undefined => event.result ?? e
 
 /** True for the observation that counting rules use. */
 export const isFirstObservation = (event: McpEvent): boolean => (event.callObservation ?? 1) === 1
+
+/**
+ * Adds a member under a name that may be hostile. An assignment would take `__proto__` for the prototype; defining every member
+ * would make slow objects of all.
+ */
+export function put<T>(members: Record<string, T>, name: string, value: T): void {
+  if (name === '__proto__') Object.defineProperty(members, name, { value, enumerable: true, writable: true, configurable: true })
+  else members[name] = value
+}

@@ -1,4 +1,5 @@
 /** Exact tokens of a text: secrets, addresses, phone and other long numbers, ids. What tells one content from all others. */
+import { createTextUnits } from './text-units.ts'
 
 const wordMax = 256
 const splitter = /[\s"'`<>(){}[\]|,;:=?&\\!]/
@@ -69,19 +70,11 @@ const isWideSpace = (code: number): boolean =>
       code === 0xfeff))
 const markOf = (code: number): number => (code < 128 ? (marks[code] as number) : isWideSpace(code) ? splits : wide)
 
-const scratchMax = 16 * 1024
+const foldedMax = 16 * 1024
 /** Read by nobody after the call that wrote it: memory of its own would cost each short text more than its folding. */
-const codesScratch = new Uint16Array(scratchMax)
-const unitsScratch = new Uint16Array(scratchMax)
-const unitBytes = Buffer.from(unitsScratch.buffer)
-/** Out of an array a character is read in a fraction of the time that a string takes. */
-function unitsOf(text: string): Uint16Array {
-  const units = text.length <= scratchMax ? unitsScratch : new Uint16Array(text.length)
-  const bytes = units === unitsScratch ? unitBytes : Buffer.from(units.buffer)
-  bytes.write(text, 'utf16le')
-  return units
-}
-const codesFor = (text: string): Uint16Array => (text.length <= scratchMax ? codesScratch : new Uint16Array(text.length))
+const folded = new Uint16Array(foldedMax)
+const codesFor = (text: string): Uint16Array => (text.length <= foldedMax ? folded : new Uint16Array(text.length))
+const unitsOf = createTextUnits()
 const isDigit = (code: number): boolean => code >= 48 && code <= 57
 
 type Read = Folded & { words: string[]; plus: boolean; grouped: boolean }

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import v8 from 'node:v8'
 import { crc32 } from 'node:zlib'
-import type { PartId } from '../../schemas/bus.ts'
+import type { Checkpoint, Checkpoints, Saving } from '../../schemas/checkpoint.ts'
 import { Fault } from '../../schemas/errors.ts'
 import { type Cluster, leaderOf, settled } from './kafka-client.ts'
 import { endsOf } from './kafka-fetch.ts'
@@ -20,14 +20,6 @@ const fetchBytesMax = 8 * 1024 ** 2
 const pollMs = 200
 const chunksMax = 4_096
 
-export type Snapshot = Readonly<{ positions: ReadonlyMap<PartId, bigint>; snapshot: Uint8Array }>
-export type Saving = Readonly<{ positions: ReadonlyMap<PartId, bigint>; pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array> }>
-export type Snapshots = Readonly<{
-  /** Durable when it resolves. */
-  save: (partition: number, saving: Saving) => Promise<void>
-  /** The newest whole one of this revision, or undefined: then replay starts where the group began. */
-  load: (partition: number) => Promise<Snapshot | undefined>
-}>
 export type SnapshotsOptions = Readonly<{
   revision: string
   topic: string
@@ -39,7 +31,7 @@ export type SnapshotsOptions = Readonly<{
 /** `crc`: of this chunk; `whole`: of all of them. */
 type Meta = Readonly<{ id: string; slot: number; index: number; count: number; crc: number; whole: number; revision: string }>
 type Loose = { meta: Meta; chunks: (Buffer | undefined)[]; got: number }
-type Found = Readonly<{ slot: number; count: number; snapshot: Snapshot | undefined }>
+type Found = Readonly<{ slot: number; count: number; snapshot: Checkpoint | undefined }>
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < chunksMax
 function metaOf({ headers }: FetchedMessage): Meta | undefined {
@@ -53,17 +45,17 @@ function metaOf({ headers }: FetchedMessage): Meta | undefined {
   }
 }
 
-function whole({ meta, chunks }: Loose): Snapshot | undefined {
+function whole({ meta, chunks }: Loose): Checkpoint | undefined {
   const body = Buffer.concat(chunks.filter((chunk) => chunk !== undefined))
   if (crc32(body) !== meta.whole) return undefined
-  const { positions, snapshot } = v8.deserialize(body) as Snapshot
+  const { positions, snapshot } = v8.deserialize(body) as Checkpoint
   return { positions, snapshot }
 }
 
 /** Puts chunks together as they come; a set that is damaged, foreign or never finished is passed over. */
 function createAssembly(revision: string) {
   const sets = new Map<string, Loose>()
-  let best: Snapshot | undefined
+  let best: Checkpoint | undefined
   let last: Meta | undefined
   return {
     add(message: FetchedMessage): void {
@@ -89,7 +81,7 @@ function createAssembly(revision: string) {
   }
 }
 
-export function openSnapshots({ revision, topic, cluster, producer, onFault }: SnapshotsOptions): Snapshots {
+export function openSnapshots({ revision, topic, cluster, producer, onFault }: SnapshotsOptions): Checkpoints {
   /** Of each partition, the slot written last and how many chunks each slot has. */
   const known = new Map<number, { slot: number; counts: number[] }>()
   const turns = new Map<number, Promise<unknown>>()
@@ -123,7 +115,7 @@ export function openSnapshots({ revision, topic, cluster, producer, onFault }: S
     }
     return scan(partition, low, high)
   }
-  async function load(partition: number): Promise<Snapshot | undefined> {
+  async function load(partition: number): Promise<Checkpoint | undefined> {
     const { slot, count, snapshot } = await find(partition)
     const counts = [0, 0, 0]
     counts[slot] = count

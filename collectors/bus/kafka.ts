@@ -10,6 +10,7 @@ import {
   type Topic,
   topics,
 } from '../../schemas/bus.ts'
+import type { Checkpoints } from '../../schemas/checkpoint.ts'
 import { Fault } from '../../schemas/errors.ts'
 import { defaultRetryMs } from './deliver.ts'
 import { type KafkaOptions, openAdmin, openCluster } from './kafka-client.ts'
@@ -17,7 +18,7 @@ import { type ConsumerCounts, type ConsumeTimes, consumeKafka, defaultTimes, typ
 import { createProducer, type ProducerCounts } from './kafka-produce.ts'
 import type { WireMessage } from './kafka-records.ts'
 import type { RawHandler } from './kafka-seat.ts'
-import { openSnapshots, type Snapshots } from './kafka-snapshots.ts'
+import { openSnapshots } from './kafka-snapshots.ts'
 import { checkpointsTopic, deadBytesMax, ensureTopics, recordBytesMax } from './kafka-topics.ts'
 import { partitionOf } from './log-parts.ts'
 
@@ -42,7 +43,7 @@ export type KafkaBus = Bus & {
   readonly id: string
   counts(): KafkaCounts
   /** Checkpoints of engines; `revision` names what their state depends on. */
-  checkpoints(revision: string): Snapshots
+  checkpoints(revision: string): Checkpoints
 }
 
 /** Who reads `mcp.spans` writes `mcp.events`: were all refused at the same size, what is read could not be written. */

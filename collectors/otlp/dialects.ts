@@ -1,5 +1,5 @@
 /** Which emitter wrote a record, and how its records differ from the conventions. First match wins; append new emitters in order. */
-import type { Json, JsonObject } from '../../schemas/event.ts'
+import { type JsonObject, put } from '../../schemas/event.ts'
 import { type Draft, mapConvention, spanKind, take } from './convention.ts'
 import { jsonInText } from './json-text.ts'
 import type { Attributes, OtlpRecord } from './record.ts'
@@ -107,11 +107,7 @@ export const dialects: readonly Dialect[] = [
 
 export const dialectOf = (record: OtlpRecord): Dialect | undefined => dialects.find(({ matches }) => matches(record))
 
-/** Adds a member under a name that may be hostile: an own property always. An assignment would take this one for the prototype. */
-export function put(members: JsonObject, name: string, value: Json): void {
-  if (name === '__proto__') Object.defineProperty(members, name, { value, enumerable: true, writable: true, configurable: true })
-  else members[name] = value
-}
+/** Attributes as JSON. */
 export function jsonOf(attributes: Attributes): JsonObject {
   const members: JsonObject = {}
   attributes.forEach((value, name) => {

@@ -5,6 +5,7 @@ import { Fault } from '../../schemas/errors.ts'
 import type { McpEvent } from '../../schemas/event.ts'
 import { eventKeyOf } from '../../schemas/ids.ts'
 import { selfScope, selfService } from '../../schemas/otlp-event.ts'
+import { remembered } from '../../schemas/remembered.ts'
 import type { Encoding, Rejection } from './answer.ts'
 import { decodeOtlpJson } from './json.ts'
 import { createProtobufDecoder } from './protobuf.ts'
@@ -44,13 +45,13 @@ const eventBytesMax = 24 * 1024 * 1024
 export function createIntake(options: IntakeOptions): Intake {
   const { bus, protect, keyedHash, elementsMax, now = wallClock } = options
   const decodeProtobuf = createProtobufDecoder({ elementsMax })
-  const remembered = createRemembered(keyedHash)
+  const hashOf = createRemembered(keyedHash)
   const stats: IntakeStats = { spans: 0, logs: 0, points: 0, unclassified: 0, rejected: 0, own: 0 }
 
   function prepare(records: readonly OtlpRecord[], { credential, peerAddress }: OtlpRequest) {
     const { tenant, source, actor: configuredActor } = credential
     const osUser = peerAddress === undefined ? options.osUser : undefined
-    const context = { tenant, source, configuredActor, peerAddress, osUser, now: now(), keyedHash: remembered(tenant) }
+    const context = { tenant, source, configuredActor, peerAddress, osUser, now: now(), keyedHash: hashOf(tenant) }
     const spans: Rec[] = []
     const events: Rec[] = []
     const refusal = { rejected: 0, reason: '' }
@@ -101,25 +102,13 @@ export function createIntake(options: IntakeOptions): Intake {
 }
 
 const hashesMax = 1_000
-const hashedCharsMax = 256
 
 /** A keyed hash that knows its last answers, for the tenant of the last request: spans of one session come together. */
 function createRemembered(keyedHash: IntakeOptions['keyedHash']): IntakeOptions['keyedHash'] {
   let last: Readonly<{ tenant: string; hash: (text: string) => string }> | undefined
   return (tenant) => {
-    if (last?.tenant === tenant) return last.hash
-    const inner = keyedHash(tenant)
-    const hashes = new Map<string, string>()
-    const hash = (text: string): string => {
-      const known = hashes.get(text)
-      if (known !== undefined) return known
-      const made = inner(text)
-      if (hashes.size >= hashesMax) hashes.clear()
-      if (text.length <= hashedCharsMax) hashes.set(text, made)
-      return made
-    }
-    last = { tenant, hash }
-    return hash
+    if (last?.tenant !== tenant) last = { tenant, hash: remembered(keyedHash(tenant), hashesMax) }
+    return last.hash
   }
 }
 

@@ -1,10 +1,10 @@
 /** A neutral OTLP record → an event. What no dialect knows becomes `unclassified` and keeps everything: visible, never lost. */
 import { actorOf } from '../../schemas/actor.ts'
-import type { Json, JsonObject, McpEvent } from '../../schemas/event.ts'
+import { type Json, type JsonObject, type McpEvent, put } from '../../schemas/event.ts'
 import { hashId, serverKeyOf } from '../../schemas/ids.ts'
 import { eventScope, fromAttributes } from '../../schemas/otlp-event.ts'
 import { type Draft, type Loose, left, samplingRatioOf, spanKind } from './convention.ts'
-import { dialectOf, jsonOf, put } from './dialects.ts'
+import { dialectOf, jsonOf } from './dialects.ts'
 import { present } from './present.ts'
 import { isSpanId, isTraceId, type OtlpRecord } from './record.ts'
 

@@ -1,7 +1,8 @@
 /** Finds secrets in a text: one pass for the literals, then each rule looks at its own few places. */
 import { secretTokenPattern } from '../../schemas/secret.ts'
+import { createTextUnits } from '../../schemas/text-units.ts'
 import { type ContextRule, contextRules, type Spot } from './context-rules.ts'
-import { type Codes, compileLiterals, sieveChars } from './literals.ts'
+import { compileLiterals, sieveChars } from './literals.ts'
 import { findPersonal } from './personal.ts'
 import { type VendorRule, vendorRules } from './vendor-rules.ts'
 
@@ -37,19 +38,6 @@ const looksMax = 200_000
 /** Nothing that is shorter is a secret. */
 export const textMin = 6
 const none: readonly Secret[] = []
-const scratchMax = 16 * 1024
-/** The characters of a text as numbers. Only a text that is longer than usual gets an array of its own. */
-function createCodesOf(): (text: string) => Codes {
-  const scratch = new Uint16Array(scratchMax + sieveChars)
-  const scratchBytes = Buffer.from(scratch.buffer)
-  return (text) => {
-    const codes = text.length <= scratchMax ? scratch : new Uint16Array(text.length + sieveChars)
-    const bytes = codes === scratch ? scratchBytes : Buffer.from(codes.buffer)
-    bytes.write(text, 'utf16le')
-    return codes
-  }
-}
-
 type Owner = Readonly<{ literal: string; telling: boolean; vendor?: VendorRule; context?: ContextRule }>
 
 /** Compiles the rules once; what it returns keeps nothing of a text but scratch that the next one writes over. */
@@ -59,7 +47,7 @@ export function createSecretFinder(): FindSecrets {
     ...contextRules.flatMap((context) => context.literals.map((literal) => ({ context, literal, telling: false }))),
   ]
   const scan = compileLiterals(owners.map(({ literal }) => literal))
-  const codesOf = createCodesOf()
+  const codesOf = createTextUnits(sieveChars)
   return (text) => {
     if (text.length < textMin) return none
     const codes = codesOf(text)

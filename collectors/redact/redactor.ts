@@ -2,11 +2,11 @@
 import type { Config } from '../../schemas/config.ts'
 import type { Json, McpEvent } from '../../schemas/event.ts'
 import { fingerprintContent, fingerprintKey, flatten } from '../../schemas/fingerprint.ts'
+import { remembered } from '../../schemas/remembered.ts'
 import type { KeyedHash } from '../keys.ts'
-import type { NameKind } from './context-rules.ts'
 import { createSecretFinder, type FindSecrets } from './find-secrets.ts'
 import { canonical, keyMax, scrubJson, shapeOf } from './scrub-json.ts'
-import { cleanCharsMax, createCleanTexts, kindOfName, type ScrubOptions, scrubText } from './scrub-text.ts'
+import { createCleanTexts, kindOfName, type ScrubOptions, scrubText } from './scrub-text.ts'
 
 export type CaptureTier = McpEvent['captureTier']
 /** Per kind of content; `full` keeps personal numbers and length, but no secret either. */
@@ -61,15 +61,7 @@ const kindsMax = 20_000
 export function createRedactor({ keyedHash, tiers, find = createSecretFinder() }: RedactorOptions): Redact {
   const fingerprintWith = fingerprintKey(keyedHash)
   const lowest = Object.values(tiers).reduce((a, b) => least(tierOrder, a, b))
-  const kinds = new Map<string, NameKind | undefined>()
-  const kindOf = (name: string): NameKind | undefined => {
-    const known = kinds.get(name)
-    if (known !== undefined || kinds.has(name)) return known
-    const kind = kindOfName(name)
-    if (kinds.size >= kindsMax) kinds.clear()
-    if (name.length <= cleanCharsMax) kinds.set(name, kind)
-    return kind
-  }
+  const kindOf = remembered(kindOfName, kindsMax)
   /** Of the event in hand. */
   let secrets: Set<string> | undefined
   const found = (secret: string): void => {

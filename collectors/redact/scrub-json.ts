@@ -1,5 +1,5 @@
 /** Scrubs every string and key of a JSON value; a part with nothing to replace is passed on as it is. Also its shape and its canonical text. */
-import type { Json } from '../../schemas/event.ts'
+import { type Json, put } from '../../schemas/event.ts'
 import { type ScrubOptions, scrubText } from './scrub-text.ts'
 
 /** `same`: nothing was replaced, and `value` is what was given. */
@@ -97,12 +97,6 @@ function copyOf(source: Members, keys: readonly string[], count: number): Member
   const copy: Members = {}
   for (let at = 0; at < count; at += 1) put(copy, keys[at] as string, source[keys[at] as string] as Json)
   return copy
-}
-
-function put(target: Members, key: string, value: Json): void {
-  // An assignment would take this key for the prototype; defining every property would make slow objects of all.
-  if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })
-  else target[key] = value
 }
 
 const shapeToken = /^⟦(?:string:\d{1,16}|number|boolean)⟧$/

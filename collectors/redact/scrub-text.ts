@@ -23,7 +23,7 @@ export type ScrubOptions = Readonly<{
 /** Short texts that repeat from event to event: those without a secret are remembered and not looked at again. */
 export type CleanTexts = Readonly<{ has: (text: string) => boolean; add: (text: string) => void }>
 const cleanMax = 20_000
-export const cleanCharsMax = 256
+const cleanCharsMax = 256
 export function createCleanTexts(): CleanTexts {
   const texts = new Set<string>()
   return {

@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { defineDetector, type Output, type Subject } from '../../schemas/detector.ts'
 import { isFirstObservation, type Json, type McpEvent, resultOf } from '../../schemas/event.ts'
+import { remembered } from '../../schemas/remembered.ts'
 import { calls, type StoryLine, story } from '../../schemas/story.ts'
-import { remembered } from '../remembered.ts'
 import { type Argument, allArgumentsOf } from '../signals/arguments.ts'
 import { learnSize, longestCoded, looksCoded, newSizes, quantile, type Sizes } from '../signals/quantiles.ts'
 

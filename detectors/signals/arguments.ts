@@ -1,6 +1,6 @@
 /** The strings of a call's arguments, found in one walk for all rules: the kind of field each stands in, and the telling characters in it. */
 import { isObject, type Json, type McpEvent } from '../../schemas/event.ts'
-import { once, remembered } from '../remembered.ts'
+import { once, remembered } from '../../schemas/remembered.ts'
 
 /** `plain`: short values that a program uses as a word (ids, names, refs, hosts …); never shell, SQL or prose. */
 export type FieldKind = 'path' | 'url' | 'host' | 'plain' | 'code' | 'query' | 'prose'

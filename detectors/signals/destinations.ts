@@ -1,7 +1,7 @@
 /** Where a call sends things: literal addresses in texts, the destinations among arguments, and what a tool does with what it is given. */
 import type { Json, McpEvent } from '../../schemas/event.ts'
 import { isObject } from '../../schemas/event.ts'
-import { once, remembered } from '../remembered.ts'
+import { once, remembered } from '../../schemas/remembered.ts'
 import { type Argument, argumentsOf, wordsOf } from './arguments.ts'
 
 export type AddressKind = 'host' | 'email' | 'phone' | 'account'

@@ -1,6 +1,6 @@
 /** What a tool call would destroy, by the tool's name, by its action argument, and by the statements inside its arguments. */
 import type { Json, McpEvent } from '../../schemas/event.ts'
-import { remembered } from '../remembered.ts'
+import { remembered } from '../../schemas/remembered.ts'
 import { type Argument, argumentsOf, wordsOf } from './arguments.ts'
 import {
   type Destruction,

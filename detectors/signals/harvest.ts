@@ -1,5 +1,5 @@
 /** Parameter names that ask for what a tool has no business with: the conversation, the system prompt, reasoning, key files. */
-import { remembered } from '../remembered.ts'
+import { remembered } from '../../schemas/remembered.ts'
 
 const asks: readonly (readonly [RegExp, string])[] = [
   [

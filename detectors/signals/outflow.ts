@@ -2,7 +2,7 @@
 import type { Severity } from '../../schemas/alert.ts'
 import { severityRank } from '../../schemas/alert.ts'
 import type { McpEvent } from '../../schemas/event.ts'
-import { remembered } from '../remembered.ts'
+import { remembered } from '../../schemas/remembered.ts'
 import { type Argument, wordsOf } from './arguments.ts'
 import type { Act, AddressKind, Destination } from './destinations.ts'
 import { harvestOf, spelled, worksWithModels } from './harvest.ts'

@@ -1,5 +1,5 @@
 /** Paths as an operating system would see them, and the places on a disk that are worth guarding. */
-import { remembered } from '../remembered.ts'
+import { remembered } from '../../schemas/remembered.ts'
 
 export type Path = Readonly<{
   /** Decoded, forward slashes, `~` and home variables as `~`, `.` and `..` resolved as far as they can be. */

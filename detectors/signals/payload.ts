@@ -2,7 +2,7 @@
 
 import type { McpEvent } from '../../schemas/event.ts'
 import { ascending, plainContent, plainText } from '../../schemas/fingerprint.ts'
-import { once } from '../remembered.ts'
+import { once } from '../../schemas/remembered.ts'
 import { walkStrings } from '../texts.ts'
 import { fieldKindOf, wordsOf } from './arguments.ts'
 import { isAddressField } from './destinations.ts'

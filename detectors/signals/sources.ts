@@ -1,7 +1,7 @@
 /** What came in with a result: how much it would hurt elsewhere, and who could have written it. */
 import type { Json, McpEvent } from '../../schemas/event.ts'
 import { isObject } from '../../schemas/event.ts'
-import { once } from '../remembered.ts'
+import { once } from '../../schemas/remembered.ts'
 import { argumentsOf, wordsOf } from './arguments.ts'
 import { credentialPlace, parsePath } from './paths.ts'
 
